@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mark reads and writes the mark of a copied secret: a few metadata
+// values that say what it was copied from and which version of the
+// destination that write was to make. While that version is the actual one,
+// nobody else has written since, and the copy is ours to overwrite.
+package mark
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strconv"
+)
+
+// The metadata keys of a mark. All values are strings, as Vault's custom
+// metadata holds nothing else.
+const (
+	keySource        = "migration_source"
+	keySourceVersion = "migration_source_version"
+	keyVersion       = "migration_version"
+	keyWriteID       = "migration_write_id"
+)
+
+// A Mark says where a copied secret came from.
+type Mark struct {
+	Source        string // path in the source
+	SourceVersion int    // version there; 0 where the source has none
+	Version       int    // version of the destination that this write was to make
+	WriteID       string // random, tells one write from another
+}
+
+// NewWriteID returns 128 random bits in hexadecimal.
+func NewWriteID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, by the documentation of crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// AddTo returns a copy of values with the mark in it, in place of an older one.
+func (m Mark) AddTo(values map[string]any) map[string]any {
+	out := make(map[string]any, len(values)+4)
+	for k, v := range values {
+		out[k] = v
+	}
+	out[keySource] = m.Source
+	out[keySourceVersion] = strconv.Itoa(m.SourceVersion)
+	out[keyVersion] = strconv.Itoa(m.Version)
+	out[keyWriteID] = m.WriteID
+	return out
+}
+
+// Parse reads a mark out of metadata values. It reports false where there is
+// none, or one that this version cannot read.
+func Parse(values map[string]any) (Mark, bool) {
+	m := Mark{}
+	var ok bool
+	if m.Source, ok = values[keySource].(string); !ok || m.Source == "" {
+		return Mark{}, false
+	}
+	if m.SourceVersion, ok = number(values[keySourceVersion]); !ok {
+		return Mark{}, false
+	}
+	if m.Version, ok = number(values[keyVersion]); !ok {
+		return Mark{}, false
+	}
+	if m.WriteID, ok = values[keyWriteID].(string); !ok {
+		return Mark{}, false
+	}
+	return m, true
+}
+
+func number(v any) (int, bool) {
+	s, ok := v.(string)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Error codes that this package itself looks at, from the service's catalogue.
+const (
+	codeTokenRevoked   = "token_revoked"
+	codeTenantNotFound = "tenant_not_found"
+	codeInternalError  = "internal_error"
+)
+
+// kindOfCode is the documented catalogue of error codes. The suffix
+// "_not_found" of codes that are not listed is ErrNotFound by their status.
+var kindOfCode = map[string]error{
+	"authentication_required": ErrUnauthenticated,
+	"token_expired":           ErrUnauthenticated,
+	"token_invalid":           ErrUnauthenticated,
+	codeTokenRevoked:          ErrUnauthenticated,
+
+	"access_denied":         ErrPermission,
+	"insufficient_scope":    ErrPermission,
+	"mfa_required":          ErrPermission,
+	"ip_not_allowed":        ErrPermission,
+	"time_window_violation": ErrPermission,
+	"tenant_access_denied":  ErrPermission,
+	"forbidden":             ErrPermission,
+
+	"invalid_request":     ErrInvalid,
+	"invalid_path":        ErrInvalid,
+	"invalid_secret_type": ErrInvalid,
+	"invalid_duration":    ErrInvalid,
+	"invalid_cursor":      ErrInvalid,
+	"invalid_policy":      ErrInvalid,
+	"invalid_glob":        ErrInvalid,
+	"invalid_role":        ErrInvalid,
+	"invalid_config":      ErrInvalid,
+	"validation_error":    ErrInvalid,
+
+	"secret_not_found":          ErrNotFound,
+	"version_not_found":         ErrNotFound,
+	"policy_not_found":          ErrNotFound,
+	"binding_not_found":         ErrNotFound,
+	"webhook_not_found":         ErrNotFound,
+	"subscription_not_found":    ErrNotFound,
+	"rotation_policy_not_found": ErrNotFound,
+	"secret_policy_not_found":   ErrNotFound,
+	"ca_not_found":              ErrNotFound,
+	"certificate_not_found":     ErrNotFound,
+	"identity_not_found":        ErrNotFound,
+	codeTenantNotFound:          ErrInvalid, // a wrong setting, never an absence
+
+	"secret_exists":    ErrConflict,
+	"version_conflict": ErrConflict,
+	"policy_in_use":    ErrConflict,
+
+	"rate_limited":        ErrRateLimited,
+	"service_unavailable": ErrUnavailable,
+	codeInternalError:     ErrUnavailable,
+}
+
+// advice says for a code what to do about it.
+var advice = map[string]string{
+	"authentication_required": "the service saw no token, or not one it can read",
+	"token_expired":           "get a new token",
+	"token_invalid":           "check the token and its issuer",
+	codeTokenRevoked:          "the token was revoked; issue a new one",
+	"access_denied":           "no policy allows this",
+	"insufficient_scope":      "the token lacks a scope",
+	"mfa_required":            "the policy asks for a fresh second factor",
+	"ip_not_allowed":          "the policy does not allow this address",
+	"time_window_violation":   "the policy does not allow this hour",
+	codeTenantNotFound:        "no such tenant; check ClientConfig.TenantID",
+	"secret_exists":           "the path was deleted and can still be restored, so nothing new can be written there",
+	"version_conflict":        "somebody else wrote at the same time; read the secret again",
+}
+
+// kindOf classifies an answer that is not a success: by its code first, by
+// its status where the code is unknown. Without a well-formed error envelope
+// the answer may come from something in between, so it is never a no.
+func kindOf(status int, code string, wellFormed bool) error {
+	if wellFormed {
+		if kind, ok := kindOfCode[code]; ok {
+			return kind
+		}
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return ErrUnauthenticated
+	case status == http.StatusTooManyRequests:
+		return ErrRateLimited
+	case !wellFormed || status < 400 || status >= 500 || status == http.StatusRequestTimeout:
+		return ErrUnavailable
+	}
+	switch status {
+	case http.StatusForbidden:
+		return ErrPermission
+	case http.StatusNotFound, http.StatusGone:
+		return ErrNotFound
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return ErrConflict
+	default:
+		return ErrInvalid
+	}
+}
+
+// envelope is the service's documented error body.
+type envelope struct {
+	Error *struct {
+		Code      string          `json:"code"`
+		Message   string          `json:"message"`
+		Details   json.RawMessage `json:"details"`
+		RequestID string          `json:"request_id"`
+	} `json:"error"`
+}
+
+// answerError turns an answer that is not a success into an Error.
+func answerError(op, path string, status int, header http.Header, body []byte) *Error {
+	e := &Error{Op: op, Source: sourceScaiVault, Path: printable(path), Status: status,
+		RequestID: identifier(header.Get("X-Request-ID")), RetryAfter: retryAfter(header, time.Now())}
+	var env envelope
+	wellFormed := json.Unmarshal(body, &env) == nil && env.Error != nil && identifier(env.Error.Code) != ""
+	if wellFormed {
+		e.Code, e.Message, e.Details = env.Error.Code, env.Error.Message, env.Error.Details
+		if id := identifier(env.Error.RequestID); id != "" {
+			e.RequestID = id
+		}
+	}
+	e.Kind = kindOf(status, e.Code, wellFormed)
+	e.Reason = advice[e.Code]
+	if !wellFormed {
+		e.Reason = "the answer is not one of ScaiVault's; " + describe(status, header, body)
+	}
+	return e
+}
+
+// describe says what a strange answer looks like, without quoting it.
+func describe(status int, header http.Header, body []byte) string {
+	switch {
+	case status >= 300 && status < 400:
+		return "a redirect, which is not followed with the token; set ClientConfig.URLs to the final address"
+	case len(body) == 0:
+		return "it is empty"
+	case strings.HasPrefix(strings.TrimSpace(cut(string(body), 512)), "<"):
+		return "it looks like the page of a load balancer or proxy"
+	default:
+		kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+		if kind = identifier(strings.ReplaceAll(kind, "/", ":")); kind == "" {
+			return "it names no content type"
+		}
+		return "its content type is " + strings.ReplaceAll(kind, ":", "/")
+	}
+}
+
+// identifier lets through only what is a code or an id and nothing else, so
+// that no text of a server gets into an error by this way.
+func identifier(s string) string {
+	if len(s) > 128 {
+		return ""
+	}
+	for _, r := range s {
+		ok := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			r == '_' || r == '-' || r == '.' || r == ':'
+		if !ok {
+			return ""
+		}
+	}
+	return s
+}
+
+// maxRetryAfter bounds what a server can ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads the header Retry-After, in seconds or as an HTTP date.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if text == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if seconds >= int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(0, at.Sub(now)), maxRetryAfter)
+}

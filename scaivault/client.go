@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// A Client speaks ScaiVault's HTTP API. It is immutable and safe for
+// concurrent use; make one and share it.
+//
+// Every method blocks until it has an answer or ctx ends, and no longer than
+// [ClientConfig.Timeout] where ctx has no deadline. Every error is an [*Error]
+// unless its comment says otherwise.
+type Client struct {
+	cfg       ClientConfig
+	urls      []*url.URL
+	http      *http.Client
+	ownPool   bool
+	userAgent string
+	closed    atomic.Bool
+}
+
+var _ Source = (*Client)(nil)
+
+// NewClient checks the configuration and does no I/O. Its error matches
+// [ErrInvalid] and names all mistakes.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	urls, err := cfg.validate()
+	if err != nil {
+		return nil, err
+	}
+	hc, own := cfg.httpClient()
+	return &Client{cfg: cfg, urls: urls, http: hc, ownPool: own, userAgent: userAgent(cfg.UserAgent)}, nil
+}
+
+// Name returns "scaivault".
+func (c *Client) Name() string { return sourceScaiVault }
+
+// Side returns [SideScaiVault].
+func (c *Client) Side() Side { return SideScaiVault }
+
+// Close lets go of idle connections that are the client's own. Afterwards every
+// method returns [ErrClosed]. It is idempotent, does not wait for calls under
+// way, and returns nil.
+func (c *Client) Close() error {
+	if !c.closed.Swap(true) && c.ownPool {
+		c.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// withDeadline bounds a call whose ctx has no deadline.
+func (c *Client) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.cfg.timeout())
+}
+
+// token asks the token source and checks what it says.
+func (c *Client) token(ctx context.Context, op string) (string, error) {
+	token, err := c.cfg.Token.Token(ctx)
+	if err != nil {
+		kind := ErrUnauthenticated
+		if errors.Is(err, ErrInvalid) {
+			kind = ErrInvalid
+		}
+		return "", &Error{Kind: kind, Op: op, Source: sourceScaiVault, Reason: "no token", Err: err}
+	}
+	if wrong := checkToken(token); wrong != "" {
+		return "", &Error{Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Reason: wrong}
+	}
+	return token, nil
+}
+
+const modulePath = "github.com/scailabs/scaivault-go"
+
+// userAgent names the library and, where the build knows it, its version.
+func userAgent(prefix string) string {
+	agent := "scaivault-go"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == modulePath && m.Version != "" && m.Version != "(devel)" {
+				agent += "/" + m.Version
+			}
+		}
+	}
+	if prefix != "" {
+		return prefix + " " + agent
+	}
+	return agent
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"strings"
+)
+
+// List lists the secrets below prefix, or all if it is empty, in the order of
+// the service. It returns no values. An entry that lies elsewhere is left out.
+//
+// Pages are asked for as the caller goes on. If something fails, the last pair
+// holds the error and a zero Entry. Each page is a call of its own with regard
+// to [ClientConfig.Timeout].
+func (c *Client) List(ctx context.Context, prefix string, opts *ListOptions) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		prefix = strings.TrimSuffix(prefix, "/")
+		if rule := brokenPathRule(prefix); rule != "" && prefix != "" {
+			yield(Entry{}, c.invalid("list", prefix, rule))
+			return
+		}
+		if opts == nil {
+			opts = &ListOptions{}
+		}
+		if opts.PageSize < 0 {
+			yield(Entry{}, c.invalid("list", prefix, "ListOptions.PageSize is negative; 0 means the service's default"))
+			return
+		}
+		if prefix != "" {
+			prefix += "/" // as the service's own examples have it
+		}
+		l := lister{c: c, prefix: prefix, limit: opts.PageSize}
+		l.walk(ctx, prefix, yield)
+	}
+}
+
+// A lister goes through all pages, and into folders should the service list
+// one level at a time.
+type lister struct {
+	c      *Client
+	prefix string
+	limit  int
+}
+
+// walk lists one prefix. It reports whether to go on.
+func (l *lister) walk(ctx context.Context, prefix string, yield func(Entry, error) bool) bool {
+	cursor := ""
+	for {
+		page, err := l.page(ctx, prefix, cursor)
+		if err != nil {
+			yield(Entry{}, err)
+			return false
+		}
+		for _, item := range page.items {
+			if !l.item(ctx, item, prefix, yield) {
+				return false
+			}
+		}
+		if page.next == "" {
+			return true
+		}
+		cursor = page.next
+	}
+}
+
+// item yields one entry, or goes into one folder.
+func (l *lister) item(ctx context.Context, item wireEntry, prefix string, yield func(Entry, error) bool) bool {
+	path := item.Path
+	if !strings.HasPrefix(path, l.prefix) || path == l.prefix {
+		return true
+	}
+	if strings.HasSuffix(path, "/") {
+		// A folder that is not below the one asked for would never end.
+		if len(path) <= len(prefix) || brokenPathRule(strings.TrimSuffix(path, "/")) != "" {
+			return true
+		}
+		return l.walk(ctx, path, yield)
+	}
+	return yield(Entry{Path: path, Version: int(item.Version), Type: item.Type.value, UpdatedAt: item.UpdatedAt.Time}, nil)
+}
+
+// page asks for one page.
+func (l *lister) page(ctx context.Context, prefix, cursor string) (*listPage, error) {
+	ctx, cancel := l.c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: apiSecrets,
+		query: queryList(prefix, cursor, l.limit), reads: true}
+	ans, err := l.c.exchange(ctx, r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	var page listPage
+	if err := ans.decode(r, &page); err != nil {
+		return nil, err
+	}
+	if page.next != "" && page.next == cursor {
+		return nil, ans.malformed(r, "the service repeats its cursor, so the listing would never end")
+	}
+	return &page, nil
+}
+
+type wireEntry struct {
+	Path      string        `json:"path"`
+	Version   wireInt       `json:"version"`
+	Type      lenient[Type] `json:"secret_type"`
+	UpdatedAt wireTime      `json:"updated_at"`
+}
+
+// UnmarshalJSON also takes a bare path.
+func (e *wireEntry) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte(`"`)) {
+		return json.Unmarshal(b, &e.Path)
+	}
+	type plainEntry wireEntry
+	return json.Unmarshal(b, (*plainEntry)(e))
+}
+
+// A listPage is one page in any of the envelopes that the service's clients
+// and other collections show.
+type listPage struct {
+	items []wireEntry
+	next  string
+}
+
+// UnmarshalJSON accepts the items under secrets, data or items, or as a bare
+// array, and stops where has_more says so.
+func (p *listPage) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte("[")) {
+		return json.Unmarshal(b, &p.items)
+	}
+	var w struct {
+		Secrets, Data, Items []wireEntry
+		Cursor               lenient[string] `json:"cursor"`
+		NextCursor           lenient[string] `json:"next_cursor"`
+		HasMore              *bool           `json:"has_more"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	switch {
+	case w.Secrets != nil:
+		p.items = w.Secrets
+	case w.Data != nil:
+		p.items = w.Data
+	case w.Items != nil:
+		p.items = w.Items
+	default:
+		return errNoItems
+	}
+	if w.HasMore == nil || *w.HasMore {
+		p.next = defaultTo(w.NextCursor.value, w.Cursor.value)
+	}
+	if w.HasMore != nil && *w.HasMore && p.next == "" {
+		return errNoItems
+	}
+	return nil
+}

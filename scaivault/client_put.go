@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
+	"github.com/scailabs/scaivault-go/internal/mark"
+)
+
+// Put writes a secret as a new version, by PUT /v1/secrets/{path}.
+//
+// A PUT always appends a version, so it is never repeated blindly: only when
+// nothing was sent, or when the service refused it because of its rate limit.
+// When it was sent and no answer came, Put reads the secret back; if it can't
+// tell that this write is there, the error matches [ErrUncertain].
+//
+// IfAbsent, IfVersion and IfUnchanged are a look before the write; the service
+// documents no such condition, so another writer can come in between. If the
+// look says no, the error matches [ErrConflict].
+//
+// A path, data or option that cannot be sent is [ErrInvalid], before any I/O.
+// json.Number keeps its digits and json.RawMessage its text.
+func (c *Client) Put(ctx context.Context, path string, data map[string]any, opts *PutOptions) (*Written, error) {
+	if opts == nil {
+		opts = &PutOptions{}
+	}
+	if rule := brokenPathRule(path); rule != "" {
+		return nil, c.invalid("put", path, rule)
+	}
+	body, raw, reason := putBody(data, opts)
+	if reason != "" {
+		return nil, c.invalid("put", path, reason)
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	before, err := c.checkConditions(ctx, path, opts)
+	if err != nil {
+		return nil, err
+	}
+	r := request{op: "put", path: path, method: http.MethodPut, apiPath: apiSecret(path), body: body}
+	start := time.Now()
+	ans, err := c.exchange(ctx, r)
+	var sent sentError
+	switch {
+	case errors.As(err, &sent):
+		return c.lookForWrite(ctx, path, lostWrite{sent.cause, raw, opts, start, before})
+	case err != nil:
+		return nil, err
+	}
+	version, ok := writtenVersion(ans.body)
+	if !ok {
+		e := ans.malformed(r, "the answer to the write is not JSON")
+		return c.lookForWrite(ctx, path, lostWrite{e, raw, opts, start, before})
+	}
+	return &Written{Version: version, Source: sourceScaiVault}, nil
+}
+
+// noVersion stands for the version before a write that nobody asked for.
+const noVersion = -1
+
+// checkConditions looks at the secret if opts asks for a condition. It returns
+// the version before the write, or noVersion.
+func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOptions) (int, error) {
+	if !opts.IfAbsent && opts.IfVersion == nil && opts.IfUnchanged == nil {
+		return noVersion, nil
+	}
+	now, _, err := c.read(ctx, path, nil)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return noVersion, err
+	}
+	version := 0
+	if now != nil {
+		version = now.Version()
+	}
+	reason := ""
+	switch {
+	case opts.IfAbsent && now != nil:
+		reason = "the secret exists and IfAbsent was asked for"
+	case opts.IfVersion != nil && *opts.IfVersion != version:
+		reason = fmt.Sprintf("the latest version is %d and IfVersion asked for %d", version, *opts.IfVersion)
+	case opts.IfUnchanged != nil && !opts.IfUnchanged.Equal(now):
+		reason = "the data is not what IfUnchanged asked for"
+	}
+	if reason != "" {
+		return noVersion, &Error{Kind: ErrConflict, Op: "put", Source: sourceScaiVault, Path: path, Reason: reason}
+	}
+	return version, nil
+}
+
+// A lostWrite is a write that was sent and got no answer that counts.
+type lostWrite struct {
+	cause  *Error
+	raw    json.RawMessage
+	opts   *PutOptions
+	start  time.Time
+	before int
+}
+
+// lookUpTimeout bounds the look for a write whose answer was lost. The caller's
+// own deadline may have ended by then.
+const lookUpTimeout = 5 * time.Second
+
+func (c *Client) lookUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), min(lookUpTimeout, c.cfg.timeout()))
+}
+
+// lookForWrite reads the secret back. Our data, written after the call began,
+// is success. Anything else stays open: the write may still be on its way.
+func (c *Client) lookForWrite(ctx context.Context, path string, w lostWrite) (*Written, error) {
+	look, cancel := c.lookUp(ctx)
+	defer cancel()
+	now, ans, err := c.read(look, path, nil)
+	switch {
+	case err != nil:
+		return nil, uncertain(w.cause, "and reading it back failed too; read the secret before you write again")
+	case jsonvalue.Equal(now.raw(), w.raw) && w.isOurs(now, ans):
+		return &Written{Version: now.Version(), Source: sourceScaiVault}, nil
+	default:
+		return nil, uncertain(w.cause, "and it is not there yet; read the secret before you write again")
+	}
+}
+
+// isOurs tells whether the version that holds our data is this very write: by
+// the write id where one was given, else by version, else by the time of the
+// service's own clock.
+func (w *lostWrite) isOurs(now *Secret, ans *answer) bool {
+	if sent, ok := mark.Parse(w.opts.Metadata.Values); ok {
+		got, ok := mark.Parse(now.info.Metadata.Values)
+		return ok && got.WriteID == sent.WriteID
+	}
+	if w.before != noVersion && now.Version() > 0 {
+		return now.Version() > w.before
+	}
+	serverNow, err := http.ParseTime(ans.header.Get("Date"))
+	if err != nil || now.info.UpdatedAt.IsZero() {
+		return false
+	}
+	// The header has whole seconds, cut off: the start lies within one second
+	// of this.
+	start := serverNow.Add(-time.Since(w.start))
+	return !now.info.UpdatedAt.Before(start)
+}
+
+// uncertain makes a lost answer into ErrUncertain. It keeps the cause, of which
+// only a context's error can match anything, and drops the category: nobody
+// should take this for "not done".
+func uncertain(cause *Error, reason string) *Error {
+	e := *cause
+	e.Kind = ErrUncertain
+	e.Reason = "no answer after the request was sent, " + reason
+	e.RetryAfter = 0
+	return &e
+}

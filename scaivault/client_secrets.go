@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Get reads the latest version of a secret, by GET /v1/secrets/{path}. A secret
+// that does not exist is [ErrNotFound]; a path that breaks a rule is
+// [ErrInvalid], before any I/O.
+func (c *Client) Get(ctx context.Context, path string) (*Secret, error) {
+	return c.get(ctx, path, nil)
+}
+
+// GetVersion reads one version of a secret. A version that never was, or that
+// is no longer kept, is [ErrNotFound].
+func (c *Client) GetVersion(ctx context.Context, path string, version int) (*Secret, error) {
+	if version < 1 {
+		return nil, c.invalid("get", path, fmt.Sprintf("version %d; versions count from 1", version))
+	}
+	return c.get(ctx, path, queryVersion(version))
+}
+
+func (c *Client) get(ctx context.Context, path string, query url.Values) (*Secret, error) {
+	if rule := brokenPathRule(path); rule != "" {
+		return nil, c.invalid("get", path, rule)
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	s, _, err := c.read(ctx, path, query)
+	return s, err
+}
+
+func (c *Client) read(ctx context.Context, path string, query url.Values) (*Secret, *answer, error) {
+	r := request{op: "get", path: path, method: http.MethodGet, apiPath: apiSecret(path), query: query, reads: true}
+	ans, err := c.exchange(ctx, r)
+	if err != nil {
+		return nil, nil, plain(err)
+	}
+	var w wireSecret
+	if err := ans.decode(r, &w); err != nil {
+		return nil, nil, err
+	}
+	s, ok := w.secret(path)
+	if !ok {
+		return nil, nil, ans.malformed(r, "the answer holds no data object")
+	}
+	return s, ans, nil
+}
+
+// DeleteOptions are the optional parts of a delete. A nil pointer means the
+// zero value.
+type DeleteOptions struct {
+	// Permanent deletes at once and for good. If false, the secret can be
+	// restored for as long as the service keeps it, and until then nothing
+	// new can be written to its path.
+	Permanent bool
+}
+
+// Delete deletes a secret with all its versions, by DELETE /v1/secrets/{path}.
+// A secret that does not exist is [ErrNotFound]. If no answer comes, Delete
+// looks whether the secret is gone; if that can't be known either, the error
+// matches [ErrUncertain].
+func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) error {
+	if rule := brokenPathRule(path); rule != "" {
+		return c.invalid("delete", path, rule)
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: "delete", path: path, method: http.MethodDelete, apiPath: apiSecret(path)}
+	if opts != nil && opts.Permanent {
+		r.query = queryPermanent()
+	}
+	_, err := c.exchange(ctx, r)
+	var sent sentError
+	if !errors.As(err, &sent) {
+		return err
+	}
+	look, stop := c.lookUp(ctx)
+	defer stop()
+	if _, _, lookErr := c.read(look, path, nil); errors.Is(lookErr, ErrNotFound) {
+		return nil
+	}
+	return uncertain(sent.cause, "the secret may be deleted later")
+}
+
+func (c *Client) invalid(op, path, reason string) *Error {
+	return &Error{Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Path: printable(path), Reason: reason}
+}
+
+// plain takes the note off that something was sent, for callers that only read.
+func plain(err error) error {
+	var sent sentError
+	if errors.As(err, &sent) {
+		return sent.cause
+	}
+	return err
+}
+
+// wireWritten is what a write may answer: the whole object, or a part of it,
+// alone or under a key.
+type wireWritten struct {
+	Version wireInt `json:"version"`
+	Secret  struct {
+		Version wireInt `json:"version"`
+	} `json:"secret"`
+}
+
+// writtenVersion reads the version out of a write's answer. It reports false
+// for an answer that the service can't have given.
+func writtenVersion(body []byte) (int, bool) {
+	if len(body) == 0 {
+		return 0, true
+	}
+	if !json.Valid(body) {
+		return 0, false
+	}
+	var w wireWritten
+	if json.Unmarshal(body, &w) != nil {
+		return 0, true // some other JSON: it was accepted, and does not say more
+	}
+	return int(max(w.Version, w.Secret.Version)), true
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"sync"
+)
+
+// A lane owns every goroutine of a Store. Comparisons on it are bounded in
+// number and end with Close; work that must be finished is waited for.
+type lane struct {
+	ctx    context.Context //nolint:containedctx // the lifetime of the Store's own work
+	cancel context.CancelFunc
+	slots  chan struct{}
+
+	mu   sync.Mutex // guards done, and the Add of wg against its Wait
+	done bool
+	wg   sync.WaitGroup
+}
+
+func newLane(parallel int) *lane {
+	// The Store's own lifetime, which no caller's ctx can stand for.
+	ctx, cancel := context.WithCancel(context.Background())
+	return &lane{ctx: ctx, cancel: cancel, slots: make(chan struct{}, parallel)}
+}
+
+func (l *lane) closed() bool { return l.ctx.Err() != nil }
+
+// run starts work that Close waits for. It reports false after Close.
+func (l *lane) run(work func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return false
+	}
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		work()
+	}()
+	return true
+}
+
+// try starts work in one of the lane's slots, or reports false at once if
+// there is none.
+func (l *lane) try(work func()) bool {
+	select {
+	case l.slots <- struct{}{}:
+	default:
+		return false
+	}
+	started := l.run(func() {
+		defer func() { <-l.slots }()
+		work()
+	})
+	if !started {
+		<-l.slots
+	}
+	return started
+}
+
+// close cancels what may be cancelled and waits for the rest.
+func (l *lane) close() {
+	l.mu.Lock()
+	l.done = true
+	l.mu.Unlock()
+	l.cancel()
+	l.wg.Wait()
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A Type is a hint for the consumers of a secret. ScaiVault refuses a type
+// that it does not know.
+type Type string
+
+// The types that ScaiVault documents.
+const (
+	TypeKV          Type = "kv"
+	TypeJSON        Type = "json"
+	TypeCertificate Type = "certificate"
+	TypeSSHKey      Type = "ssh_key"
+	TypeAPIKey      Type = "api_key"
+)
+
+// Metadata describes a secret. It is not confidential: ScaiVault indexes it
+// and shows it to those who may list. Never put a secret's value into it.
+type Metadata struct {
+	// Description is for people. May be empty.
+	Description string
+	// Tags are for searching. May be nil.
+	Tags []string
+	// Owner says whose secret this is. May be empty.
+	Owner string
+	// Values are all further keys. Numbers are json.Number when they come
+	// from a service. May be nil; the keys "description", "tags" and
+	// "owner" belong to the fields above and may not be set twice.
+	Values map[string]any
+}
+
+const (
+	metadataDescription = "description"
+	metadataTags        = "tags"
+	metadataOwner       = "owner"
+)
+
+// IsZero tells whether there is no metadata at all.
+func (m Metadata) IsZero() bool {
+	return m.Description == "" && m.Tags == nil && m.Owner == "" && len(m.Values) == 0
+}
+
+// Clone returns a copy that shares no slice and no map with m; the elements
+// of Values are not copied deeply.
+func (m Metadata) Clone() Metadata {
+	m.Tags = slices.Clone(m.Tags)
+	m.Values = maps.Clone(m.Values)
+	return m
+}
+
+// MarshalJSON writes the metadata as one flat object, as ScaiVault keeps it.
+func (m Metadata) MarshalJSON() ([]byte, error) {
+	out := make(map[string]any, len(m.Values)+3)
+	for k, v := range m.Values {
+		if m.fieldSet(k) {
+			return nil, fmt.Errorf("metadata key %q is set twice, as a field of Metadata and in Values: set the field alone", k)
+		}
+		out[k] = v
+	}
+	if m.Description != "" {
+		out[metadataDescription] = m.Description
+	}
+	if m.Tags != nil {
+		out[metadataTags] = m.Tags
+	}
+	if m.Owner != "" {
+		out[metadataOwner] = m.Owner
+	}
+	return json.Marshal(out)
+}
+
+func (m Metadata) fieldSet(key string) bool {
+	switch key {
+	case metadataDescription:
+		return m.Description != ""
+	case metadataTags:
+		return m.Tags != nil
+	case metadataOwner:
+		return m.Owner != ""
+	default:
+		return false
+	}
+}
+
+// UnmarshalJSON reads a flat object. It survives what it does not expect: a
+// field of another type goes to Values, anything but an object is no metadata.
+func (m *Metadata) UnmarshalJSON(b []byte) error {
+	*m = Metadata{}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var all map[string]any
+	if err := dec.Decode(&all); err != nil {
+		return nil //nolint:nilerr // metadata of another shape must not hide a secret's value
+	}
+	for k, v := range all {
+		m.set(k, v)
+	}
+	return nil
+}
+
+func (m *Metadata) set(key string, v any) {
+	switch key {
+	case metadataDescription:
+		if s, ok := v.(string); ok || v == nil {
+			m.Description = s
+			return
+		}
+	case metadataOwner:
+		if s, ok := v.(string); ok || v == nil {
+			m.Owner = s
+			return
+		}
+	case metadataTags:
+		if tags, ok := stringsOf(v); ok {
+			m.Tags = tags
+			return
+		}
+	}
+	if m.Values == nil {
+		m.Values = map[string]any{}
+	}
+	m.Values[key] = v
+}
+
+func stringsOf(v any) ([]string, bool) {
+	if v == nil {
+		return nil, true
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, false
+	}
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, s)
+	}
+	return out, true
+}

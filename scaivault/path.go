@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// The documented limits of a ScaiVault path.
+const (
+	maxPathLength = 512
+	maxPathLevels = 10
+)
+
+// ValidatePath checks a ScaiVault path against the service's documented rules:
+// at most 512 characters in at most 10 levels; lower-case letters, digits, '-'
+// and '_'; levels parted by single slashes, none at either end. Its error
+// matches [ErrInvalid] and names the broken rule. It does no I/O.
+func ValidatePath(path string) error {
+	if rule := brokenPathRule(path); rule != "" {
+		return &Error{Kind: ErrInvalid, Op: "check path", Path: printable(path), Reason: rule}
+	}
+	return nil
+}
+
+func brokenPathRule(path string) string {
+	switch {
+	case path == "":
+		return "the path is empty; name a secret, as in environments/production/billing/database"
+	case strings.HasPrefix(path, "/"):
+		return "a path has no leading slash; remove it"
+	case strings.HasSuffix(path, "/"):
+		return "a path has no trailing slash; remove it"
+	case strings.Contains(path, "//"):
+		return "a path has no empty level; replace // by /"
+	case utf8.RuneCountInString(path) > maxPathLength:
+		return fmt.Sprintf("the path has %d characters, at most %d are allowed", utf8.RuneCountInString(path), maxPathLength)
+	case strings.Count(path, "/")+1 > maxPathLevels:
+		return fmt.Sprintf("the path has %d levels, at most %d are allowed", strings.Count(path, "/")+1, maxPathLevels)
+	}
+	for i, r := range path {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '/' {
+			continue
+		}
+		if r >= 'A' && r <= 'Z' {
+			return fmt.Sprintf("upper-case letter %q at position %d; allowed are a-z, 0-9, - and _", r, i+1)
+		}
+		return fmt.Sprintf("character %q at position %d; allowed are a-z, 0-9, - and _", r, i+1)
+	}
+	return ""
+}
+
+// printable keeps a path from outside harmless in one line of an error: quoted
+// where it holds anything unprintable, and cut where it is too long.
+func printable(path string) string {
+	cut := path
+	if len(cut) > maxPathLength+64 {
+		cut = cut[:maxPathLength] + "…"
+	}
+	for _, r := range cut {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError || r == ' ' {
+			return fmt.Sprintf("%q", cut)
+		}
+	}
+	return cut
+}

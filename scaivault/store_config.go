@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// A StoreConfig says which services a [Store] asks, how their names map, and
+// who decides. A Store needs at least one side; with both it needs a Mapping
+// and a Flag too. The zero value of everything else is a good default.
+type StoreConfig struct {
+	// ScaiVault is the new side. May be nil at a constant [StageVault].
+	ScaiVault Source
+	// Vault is the old side, or the one that rules without a Cluster mean
+	// when there are several. May be nil at a constant [StageScaiVault].
+	Vault Source
+	// Vaults are several old sides, by the names in [Rule.Cluster]. May be nil.
+	Vaults map[string]Source
+	// Mapping leads from ScaiVault paths to Vault paths. Required with a Vault.
+	Mapping *Mapping
+	// Flag decides the stage of each path at each call; a [Stage] is a
+	// constant Flag. Required when both sides are set. If nil, StageScaiVault
+	// or StageVault, whichever side is there.
+	Flag Flag
+	// InitialStage holds for a path of which the flag has not said a stage
+	// yet. Required with a Flag that can answer StageUnknown. If zero, Get and
+	// Put fail with ErrInvalid for as long as the flag has said nothing.
+	InitialStage Stage
+	// Failover bounds attempts.
+	Failover FailoverConfig
+	// Compare says when the two sides are compared.
+	Compare CompareConfig
+	// Mirror says when writes are copied to the other side.
+	Mirror MirrorConfig
+	// Logger is told of failovers, differences and failed mirrors; of names
+	// and errors, never of values. If nil, nothing is logged.
+	Logger *slog.Logger
+	// Trace is told of every call. If nil, nobody is.
+	Trace *Trace
+}
+
+// A FailoverConfig bounds how long a [Store] waits for a source.
+type FailoverConfig struct {
+	// AttemptTimeout bounds each read of a source. When there is another one
+	// to ask, an attempt also takes no more than half of what the caller's ctx
+	// has left. If zero, 2 seconds.
+	AttemptTimeout time.Duration
+	// PutTimeout bounds the write of a Put whose ctx has no deadline. Moving
+	// the authority must wait for the longest Put. If zero, 30 seconds.
+	PutTimeout time.Duration
+}
+
+// A CompareConfig says when a [Store] compares the two sides. Only the first
+// read of a path at StageCanary waits for a comparison.
+type CompareConfig struct {
+	// SampleRate is the part of the reads that are compared at StageShadow
+	// and StageCutover, evenly, from the first. If zero, 0.01. Negative
+	// disables.
+	SampleRate float64
+	// MaxAge is how long a path counts as clean at StageCanary after it was
+	// compared equal. If zero, 1 minute.
+	MaxAge time.Duration
+	// Timeout bounds a comparison. If zero, 1 second.
+	Timeout time.Duration
+	// MaxParallel bounds the comparisons in the background; what is over it is
+	// dropped and counted. If zero, 16.
+	MaxParallel int
+}
+
+// A MirrorConfig says when the authority's value is copied to the other side
+// after a write.
+type MirrorConfig struct {
+	// Disabled switches the mirror off at StageCanary and StageCutover.
+	Disabled bool
+	// Shadow switches it on at StageShadow too.
+	Shadow bool
+	// Timeout bounds the mirroring of one write, which Put waits for. If zero,
+	// 5 seconds.
+	Timeout time.Duration
+}
+
+func (c FailoverConfig) attemptTimeout() time.Duration {
+	return defaultTo(c.AttemptTimeout, 2*time.Second)
+}
+func (c FailoverConfig) putTimeout() time.Duration { return defaultTo(c.PutTimeout, 30*time.Second) }
+func (c CompareConfig) maxAge() time.Duration      { return defaultTo(c.MaxAge, time.Minute) }
+func (c CompareConfig) timeout() time.Duration     { return defaultTo(c.Timeout, time.Second) }
+func (c CompareConfig) maxParallel() int           { return defaultTo(c.MaxParallel, 16) }
+func (c CompareConfig) sampleRate() float64        { return max(0, defaultTo(c.SampleRate, 0.01)) }
+func (c MirrorConfig) timeout() time.Duration      { return defaultTo(c.Timeout, 5*time.Second) }
+
+func (c *StoreConfig) hasVault() bool { return c.Vault != nil || len(c.Vaults) > 0 }
+
+// validate reports all mistakes at once.
+func (c *StoreConfig) validate() error {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if c.ScaiVault == nil && !c.hasVault() {
+		problem("ScaiVault, Vault: set at least one side")
+	}
+	c.checkNils(problem)
+	c.checkMapping(problem)
+	c.checkFlag(problem)
+	if c.Failover.AttemptTimeout < 0 || c.Failover.PutTimeout < 0 || c.Compare.MaxAge < 0 || c.Compare.Timeout < 0 ||
+		c.Compare.MaxParallel < 0 || c.Mirror.Timeout < 0 {
+		problem("Failover, Compare, Mirror: a duration or number is negative; zero means the default")
+	}
+	if c.Compare.SampleRate > 1 || math.IsNaN(c.Compare.SampleRate) {
+		problem("Compare.SampleRate: %v is not a part; give 0 to 1", c.Compare.SampleRate)
+	}
+	if len(problems) > 0 {
+		return &Error{Kind: ErrInvalid, Op: "configure store", Err: joinLine(problems)}
+	}
+	return nil
+}
+
+// checkNils finds nil pointers that are not nil interfaces.
+func (c *StoreConfig) checkNils(problem func(string, ...any)) {
+	if isNil(c.ScaiVault) {
+		problem("ScaiVault: is a nil %T; leave the field out instead", c.ScaiVault)
+	}
+	if isNil(c.Vault) {
+		problem("Vault: is a nil %T; leave the field out instead", c.Vault)
+	}
+	for name, v := range c.Vaults {
+		if v == nil || isNil(v) {
+			problem("Vaults[%q]: is nil", name)
+		}
+	}
+	if isNil(c.Flag) {
+		problem("Flag: is a nil %T; leave the field out instead", c.Flag)
+	}
+}
+
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Interface:
+		return r.IsNil()
+	default:
+		return false
+	}
+}
+
+func (c *StoreConfig) checkMapping(problem func(string, ...any)) {
+	if !c.hasVault() {
+		return
+	}
+	if c.Mapping == nil {
+		problem("Mapping: required with a Vault; see NewMapping and ParseMapping")
+		return
+	}
+	var missing []string
+	for _, r := range c.Mapping.rules {
+		if c.vaultOf(r.Cluster) == nil && !slices.Contains(missing, r.Cluster) {
+			missing = append(missing, r.Cluster)
+		}
+	}
+	for _, name := range missing {
+		if name == "" {
+			problem("Vault: is nil, and there are rules without a cluster; set it, or name a cluster of Vaults in each rule")
+			continue
+		}
+		problem("Vaults[%q]: is not set, and a rule of the mapping names this cluster", name)
+	}
+}
+
+// vaultOf returns the Vault that a rule means.
+func (c *StoreConfig) vaultOf(cluster string) Source {
+	if cluster == "" {
+		return c.Vault
+	}
+	return c.Vaults[cluster]
+}
+
+func (c *StoreConfig) checkFlag(problem func(string, ...any)) {
+	if c.InitialStage != StageUnknown && !c.InitialStage.known() {
+		problem("InitialStage: %s is not a stage", c.InitialStage)
+	}
+	if c.Flag == nil {
+		if c.ScaiVault != nil && c.hasVault() {
+			problem("Flag: required when both sides are set; a constant one is a Stage, such as StageVault")
+		}
+		return
+	}
+	if canBeUnknown(c.Flag) && c.InitialStage == StageUnknown {
+		problem("InitialStage: required, as the flag does not answer for every path; set the stage that holds until it does")
+	}
+	for _, constant := range []Flag{c.Flag, c.InitialStage} {
+		if stage, ok := constant.(Stage); ok && stage != StageUnknown {
+			c.checkSides(stage, problem)
+		}
+	}
+}
+
+// checkSides asks that the sources which a constant stage needs are there.
+func (c *StoreConfig) checkSides(stage Stage, problem func(string, ...any)) {
+	if !stage.known() {
+		problem("Flag: %s is not a stage", stage)
+		return
+	}
+	needsScaiVault, needsVault := stage.needs()
+	if needsScaiVault && c.ScaiVault == nil {
+		problem("ScaiVault: is nil, and stage %s needs it", stage)
+	}
+	if needsVault && !c.hasVault() {
+		problem("Vault: is nil, and stage %s needs it", stage)
+	}
+}
+
+// canBeUnknown tells of this package's own flags whether there are paths for
+// which they cannot say a stage. Of others it cannot tell.
+func canBeUnknown(f Flag) bool {
+	switch f := f.(type) {
+	case nil:
+		return true
+	case Stage:
+		return f == StageUnknown
+	case Rollout:
+		return canBeUnknown(f.From) || canBeUnknown(f.To)
+	case PathFlags:
+		for _, line := range f {
+			if canBeUnknown(line.Flag) {
+				return true
+			}
+			if line.Pattern == "**" {
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}

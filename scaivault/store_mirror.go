@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/scailabs/scaivault-go/internal/mark"
+)
+
+// maxMirrorRounds bounds the loop for a path that is written all the time.
+const maxMirrorRounds = 16
+
+// copyToMirror reads the authority, writes the mirror and reads the authority
+// again, until its version has not moved meanwhile. So of two writers' mirrors
+// the newest value stays.
+func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // a Source is not ours
+			err = &Error{Kind: ErrUnavailable, Op: "mirror", Path: r.path, Reason: "a source panicked"}
+		}
+	}()
+	limit := s.cfg.Failover.attemptTimeout()
+	truth, err := askSource(ctx, r.authority(), limit)
+	if err != nil {
+		return err
+	}
+	for range maxMirrorRounds {
+		if err := s.authorityMoved(ctx, r); err != nil {
+			return err
+		}
+		if err := writeMirror(ctx, r, truth, opts, limit); err != nil {
+			return err
+		}
+		again, err := askSource(ctx, r.authority(), limit)
+		if err != nil {
+			return err
+		}
+		if again.Version() == truth.Version() && (again.Version() > 0 || again.Equal(truth)) {
+			return nil
+		}
+		truth = again
+	}
+	return &Error{Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+		Reason: "the authority is written faster than it can be mirrored"}
+}
+
+// authorityMoved stops a mirror that would write to what has become the
+// authority.
+func (s *Store) authorityMoved(ctx context.Context, r *route) error {
+	if stage := s.stage(ctx, r.path, r.state); stage.vaultRules() != r.stage.vaultRules() {
+		return &Error{Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+			Reason: "the authority has changed to " + stage.String() + " meanwhile"}
+	}
+	return nil
+}
+
+// writeMirror writes one value to the mirror, unless it is there already. The
+// copy carries a mark, so that a later migration knows it as a copy.
+func writeMirror(ctx context.Context, r *route, truth *Secret, opts *PutOptions, limit time.Duration) error {
+	to := r.other()
+	there, err := askSource(ctx, to, limit)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		there = nil
+	case err != nil:
+		return err
+	case there.Equal(truth):
+		return nil
+	}
+	data, err := rawFields(truth)
+	if err != nil {
+		return err
+	}
+	put, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_, err = to.source.Put(put, to.path, data, mirrorOptions(r, truth, there, opts))
+	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrPermission) {
+		// A side that holds no metadata, or a token that may not write it:
+		// the value counts more than the mark.
+		_, err = to.source.Put(put, to.path, data, nil)
+	}
+	return err
+}
+
+// mirrorOptions keeps the metadata that the mirror has, adds what the caller
+// gave, and the mark.
+func mirrorOptions(r *route, truth, there *Secret, opts *PutOptions) *PutOptions {
+	out := &PutOptions{}
+	version := 0
+	if there != nil {
+		out.Metadata = there.info.Metadata.Clone()
+		version = there.Version()
+	}
+	if opts != nil {
+		if r.stage.vaultRules() { // what only ScaiVault can hold
+			out.Type = opts.Type
+		}
+		out.MaxVersions = opts.MaxVersions
+		out.Metadata = overlay(out.Metadata, opts.Metadata)
+	}
+	out.Metadata.Values = mark.Mark{
+		Source: r.authority().path, SourceVersion: truth.Version(), Version: version + 1, WriteID: mark.NewWriteID(),
+	}.AddTo(out.Metadata.Values)
+	return out
+}
+
+// overlay puts what is set in b over a.
+func overlay(a, b Metadata) Metadata {
+	a.Description = defaultTo(b.Description, a.Description)
+	a.Owner = defaultTo(b.Owner, a.Owner)
+	if b.Tags != nil {
+		a.Tags = b.Tags
+	}
+	if a.Values == nil {
+		a.Values = map[string]any{}
+	}
+	maps.Copy(a.Values, b.Values)
+	return a
+}
+
+// rawFields are a secret's fields as the source wrote them, digit for digit.
+func rawFields(s *Secret) (map[string]any, error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(s.raw(), &fields) != nil {
+		return nil, &Error{Kind: ErrInvalid, Op: "mirror", Path: s.Path(), Reason: "the data is not a JSON object"}
+	}
+	out := make(map[string]any, len(fields))
+	for k, v := range fields {
+		out[k] = v
+	}
+	return out, nil
+}

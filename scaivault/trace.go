@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import "time"
+
+// A Trace is told what a [Store] does. Every func may be nil. They are called
+// without locks, from several goroutines at once, in the caller's goroutine
+// for Get and Put; so they should be fast. They get names, counts, times and
+// errors, never values.
+type Trace struct {
+	// Get is called at the end of each Get and Refresh.
+	Get func(GetInfo)
+	// Put is called at the end of each Put.
+	Put func(PutInfo)
+	// Compare is called at the end of each comparison of the two sides.
+	Compare func(CompareInfo)
+}
+
+// GetInfo tells of one read.
+type GetInfo struct {
+	Path     string
+	Stage    Stage  // StageUnknown where the call failed before that
+	Source   string // who answered; empty if nobody did
+	Failover bool
+	Took     time.Duration
+	Attempts []Attempt // the sources that had no value, in order
+	Err      error
+}
+
+// PutInfo tells of one write.
+type PutInfo struct {
+	Path    string
+	Stage   Stage  // StageUnknown where the call failed before that
+	Source  string // who took it; empty if nobody did
+	Version int
+	Took    time.Duration
+	Err     error
+	Mirror  error
+}
+
+// CompareInfo tells of one comparison.
+type CompareInfo struct {
+	Path    string
+	Stage   Stage
+	Outcome CompareOutcome
+	Fields  []string // the top-level fields that differ, by name
+	Err     error    // why a side could not be read
+}
+
+func (t *Trace) get(i GetInfo) {
+	if t != nil && t.Get != nil {
+		t.Get(i)
+	}
+}
+
+func (t *Trace) put(i PutInfo) {
+	if t != nil && t.Put != nil {
+		t.Put(i)
+	}
+}
+
+func (t *Trace) compare(i CompareInfo) {
+	if t != nil && t.Compare != nil {
+		t.Compare(i)
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// wireSecret is the documented secret object. It reads what it can: a field of
+// another type than documented counts as absent, but for the data.
+type wireSecret struct {
+	Path      string          `json:"path"`
+	Type      lenient[Type]   `json:"secret_type"`
+	Version   wireInt         `json:"version"`
+	Data      json.RawMessage `json:"data"`
+	Metadata  Metadata        `json:"metadata"`
+	CreatedAt wireTime        `json:"created_at"`
+	UpdatedAt wireTime        `json:"updated_at"`
+	ExpiresAt wireTime        `json:"expires_at"`
+}
+
+// secret makes a Secret of it, or reports that the data is no object.
+func (w *wireSecret) secret(path string) (*Secret, bool) {
+	data := bytes.TrimSpace(w.Data)
+	if !bytes.HasPrefix(data, []byte("{")) {
+		return nil, false
+	}
+	return newSecret(SecretInfo{
+		Path: path, Version: int(w.Version), Type: w.Type.value, Metadata: w.Metadata,
+		CreatedAt: w.CreatedAt.Time, UpdatedAt: w.UpdatedAt.Time, ExpiresAt: w.ExpiresAt.Time,
+		Source: sourceScaiVault,
+	}, data), true
+}
+
+// lenient reads a T and stays zero where it can't.
+type lenient[T any] struct{ value T }
+
+func (l *lenient[T]) UnmarshalJSON(b []byte) error {
+	var v T
+	if json.Unmarshal(b, &v) == nil {
+		l.value = v
+	}
+	return nil
+}
+
+// wireInt reads a non-negative whole number, also in quotes.
+type wireInt int
+
+func (i *wireInt) UnmarshalJSON(b []byte) error {
+	if n, err := strconv.Atoi(strings.Trim(string(b), `"`)); err == nil && n >= 0 {
+		*i = wireInt(n)
+	}
+	return nil
+}
+
+// wireTime reads an RFC 3339 time, with or without fractions.
+type wireTime struct{ time.Time }
+
+func (t *wireTime) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		if parsed, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			t.Time = parsed
+		}
+	}
+	return nil
+}
+
+// wirePut is the documented body of a write.
+type wirePut struct {
+	Data     json.RawMessage `json:"data"`
+	Type     Type            `json:"secret_type"`
+	Metadata *Metadata       `json:"metadata,omitempty"`
+	Options  *wirePutOptions `json:"options,omitempty"`
+}
+
+type wirePutOptions struct {
+	MaxVersions      int    `json:"max_versions,omitempty"`
+	ExpiresIn        string `json:"expires_in,omitempty"`
+	RotationPolicyID string `json:"rotation_policy_id,omitempty"`
+}
+
+// putBody builds the body of a write, and the data alone.
+func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMessage, reason string) {
+	raw, reason = encodeData(data)
+	if reason != "" {
+		return nil, nil, reason
+	}
+	w := wirePut{Data: raw, Type: defaultTo(opts.Type, TypeJSON)}
+	if !opts.Metadata.IsZero() {
+		w.Metadata = &opts.Metadata
+	}
+	expires, ok := wireDuration(opts.ExpiresIn)
+	switch {
+	case !ok:
+		return nil, nil, fmt.Sprintf("PutOptions.ExpiresIn is %v; give a positive number of whole seconds", opts.ExpiresIn)
+	case opts.MaxVersions < 0:
+		return nil, nil, fmt.Sprintf("PutOptions.MaxVersions is %d; give a positive number, or 0 for the service's default", opts.MaxVersions)
+	}
+	if o := (wirePutOptions{opts.MaxVersions, expires, opts.RotationPolicyID}); o != (wirePutOptions{}) {
+		w.Options = &o
+	}
+	body, err := marshal(w)
+	if err != nil {
+		return nil, nil, "PutOptions.Metadata cannot be written as JSON; use strings, numbers, booleans, slices and maps"
+	}
+	return body, raw, ""
+}
+
+// encodeData writes the data of a secret, keeping the digits of json.Number
+// and the text of json.RawMessage.
+func encodeData(data map[string]any) (_ json.RawMessage, reason string) {
+	if data == nil {
+		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
+	}
+	raw, err := marshal(data)
+	if err == nil {
+		return raw, ""
+	}
+	// The cause is not told: it can quote a value. The field can be told.
+	for name, v := range data {
+		if _, err := marshal(v); err != nil {
+			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name, 64))
+		}
+	}
+	return nil, "the data cannot be written as JSON"
+}
+
+// marshal is json.Marshal without the escaping for HTML.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// wireDuration writes a duration as the service does, in the largest whole
+// unit. Zero is no duration.
+func wireDuration(d time.Duration) (string, bool) {
+	const day = 24 * time.Hour
+	switch {
+	case d == 0:
+		return "", true
+	case d < 0 || d%time.Second != 0:
+		return "", false
+	case d%day == 0:
+		return strconv.FormatInt(int64(d/day), 10) + "d", true
+	case d%time.Hour == 0:
+		return strconv.FormatInt(int64(d/time.Hour), 10) + "h", true
+	case d%time.Minute == 0:
+		return strconv.FormatInt(int64(d/time.Minute), 10) + "m", true
+	default:
+		return strconv.FormatInt(int64(d/time.Second), 10) + "s", true
+	}
+}
