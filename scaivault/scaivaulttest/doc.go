@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package scaivaulttest runs an in-memory ScaiVault, and a small HashiCorp
+// Vault, for tests and demonstrations.
+//
+// A [Server] speaks ScaiVault's HTTP API: secrets with versions, listing, batch
+// reads, tokens and scopes, rate limits, the audit log, and federation backends
+// that really log in to a Vault. A [Vault] speaks as much of Vault's API as that
+// needs. Neither of them writes to disk, and both forget everything at Close.
+//
+//	srv := scaivaulttest.NewServer(t, nil)
+//	srv.Seed("environments/production/billing/database", map[string]any{"password": "not-a-real-one"})
+//	token := srv.IssueToken("sa:billing-prod", "secrets:read")
+//	client := &http.Client{Transport: srv.RoundTripper()}
+//
+// # Reaching a server
+//
+// URL opens a socket on the loopback interface. RoundTripper opens none: it hands
+// each request to the server in memory, whatever the host in the request's URL,
+// and so it also works inside a testing/synctest bubble, where a socket would keep
+// time from moving. Make a server that is used inside a bubble inside that bubble.
+//
+// # Faults
+//
+// Inject makes the server misbehave for the requests that a [Fault] names: late,
+// hanging, with another status, cut off before or within the answer, and also after
+// the request was carried out, so that only the answer is lost. SetDown takes the
+// whole server away and brings it back, at the same address and with its data.
+//
+// # Open questions
+//
+// Where ScaiVault's documents are silent the server gives the most natural answer,
+// and [Quirks] has a switch for each other answer that a client may meet.
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use by multiple goroutines.
+package scaivaulttest

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivaulttest
+
+// Quirks are the answers to questions that ScaiVault's documents leave open, as far
+// as a client can meet them. The zero value of each is the most natural one.
+type Quirks struct {
+	// Put is the answer to a PUT that succeeded. If zero, PutWhole.
+	Put PutForm
+	// Omitted says what a PUT does with metadata, secret_type and options that its
+	// body leaves out. If zero, OmittedKept.
+	Omitted Omitted
+	// Same says what a PUT of the data that are there already does. If zero, SameAppends.
+	Same Same
+	// NonObject is how data that are not an object are refused. If zero, NonObject422.
+	NonObject NonObject
+	// Delete is the answer to a DELETE that succeeded. If zero, DeleteBody.
+	Delete DeleteForm
+	// HardDelete is the name of the query parameter for deleting for good. If zero, HardDeletePermanent.
+	HardDelete HardDelete
+	// Expired says what a read of a secret past its expires_at gives. If zero, ExpiredServed.
+	Expired Expired
+
+	// ListKey is the member of a listing that holds the items. If zero, ListSecrets.
+	ListKey ListKey
+	// ListItem says how much an item of a listing tells. If zero, ListItemWhole.
+	ListItem ListItem
+	// ListOrder is the order of a listing. If zero, ListByPath.
+	ListOrder ListOrder
+	// ListPrefix says where a prefix may end. If zero, PrefixSegments.
+	ListPrefix ListPrefix
+	// ListMax is the longest page. If zero, 1000.
+	ListMax int
+	// ListOver says what happens to a limit above ListMax. If zero, OverClamped.
+	ListOver Over
+	// Subresources says whether {path}/versions and {path}/metadata are served. If
+	// zero, SubresourcesServed.
+	Subresources Subresources
+
+	// Batch is the status of a batch in which some paths failed. If zero, Batch200.
+	Batch BatchStatus
+	// FailFast is the answer to a batch with fail_fast in which a path failed. If
+	// zero, FailFastRefused.
+	FailFast FailFast
+	// BatchLimited says what runs into the read limit within a batch. If zero, BatchLimitedWhole.
+	BatchLimited BatchLimited
+
+	// Denied says what an identity is told of a path that it may not read. If zero, DeniedTold.
+	Denied Denied
+	// UnknownRoute is the answer to a path that the API does not have. If zero, UnknownRouteEnvelope.
+	UnknownRoute UnknownRoute
+	// RetryAfter is the form of the header of that name. If zero, RetryAfterSeconds.
+	RetryAfter RetryAfter
+
+	// SyncedWrites says whether paths in mode sync can be written. If zero, SyncedWritesAllowed.
+	SyncedWrites SyncedWrites
+	// Sync is the answer to POST …/sync. If zero, SyncCompleted.
+	Sync SyncForm
+}
+
+// PutForm is the answer to a PUT.
+type PutForm uint8
+
+// The answers to a PUT.
+const (
+	PutWhole     PutForm = iota // 200 with the whole object but its data
+	PutWithData                 // 200 with the whole object and its data
+	PutCreated                  // 201 with path and version
+	PutNoContent                // 204 without a body
+)
+
+// Omitted says what a PUT does with what its body leaves out.
+type Omitted uint8
+
+// The fates of omitted metadata, secret_type and options.
+const (
+	OmittedKept  Omitted = iota // they stay as they were
+	OmittedReset                // they go back to their defaults
+)
+
+// Same says what a PUT of identical data does.
+type Same uint8
+
+// The effects of a PUT of identical data.
+const (
+	SameAppends Same = iota // it appends a version like any other
+	SameIgnored             // it answers with the version that is there
+)
+
+// NonObject is how data that are not an object are refused.
+type NonObject uint8
+
+// The refusals of data that are not an object.
+const (
+	NonObject422 NonObject = iota // 422 validation_error
+	NonObject400                  // 400 invalid_request
+)
+
+// DeleteForm is the answer to a DELETE.
+type DeleteForm uint8
+
+// The answers to a DELETE.
+const (
+	DeleteBody      DeleteForm = iota // 200 with path, permanent and recoverable_until
+	DeleteNoContent                   // 204 without a body
+)
+
+// HardDelete is the query parameter for deleting for good.
+type HardDelete uint8
+
+// The names of that parameter. The other one is ignored.
+const (
+	HardDeletePermanent HardDelete = iota // ?permanent=true
+	HardDeleteHard                        // ?hard=true
+)
+
+// Expired says what a read of an expired secret gives.
+type Expired uint8
+
+// The answers to a read of an expired secret.
+const (
+	ExpiredServed  Expired = iota // the value
+	ExpiredMissing                // 404 secret_not_found
+)
+
+// ListKey is the member that holds the items of a listing.
+type ListKey uint8
+
+// The names of that member.
+const (
+	ListSecrets ListKey = iota // "secrets"
+	ListData                   // "data"
+)
+
+// ListItem says how much an item of a listing tells.
+type ListItem uint8
+
+// The items of a listing.
+const (
+	ListItemWhole   ListItem = iota // everything but the data
+	ListItemMinimal                 // path and version
+)
+
+// ListOrder is the order of a listing.
+type ListOrder uint8
+
+// The orders of a listing.
+const (
+	ListByPath           ListOrder = iota // ascending by bytes
+	ListByPathDescending                  // descending by bytes
+	ListByAge                             // the oldest secret first
+)
+
+// ListPrefix says where a prefix may end.
+type ListPrefix uint8
+
+// The readings of a prefix.
+const (
+	PrefixSegments ListPrefix = iota // "a/b" is the secret a/b and all below it; "a/b/" all below it
+	PrefixString                     // "a/b" is also a/bc
+)
+
+// Over says what happens to a limit above the maximum.
+type Over uint8
+
+// The fates of such a limit.
+const (
+	OverClamped Over = iota // the maximum is taken
+	OverRefused             // 422 validation_error
+)
+
+// Subresources says whether {path}/versions and {path}/metadata are served.
+type Subresources uint8
+
+// The fates of the sub-resources. A secret of that very path is always served first.
+const (
+	SubresourcesServed Subresources = iota // GET …/versions and GET …/metadata
+	SubresourcesAbsent                     // they are secret paths like others
+)
+
+// BatchStatus is the status of a batch in which some paths failed.
+type BatchStatus uint8
+
+// The statuses of such a batch.
+const (
+	Batch200 BatchStatus = iota // 200
+	Batch207                    // 207 Multi-Status
+)
+
+// FailFast is the answer to a batch with fail_fast in which a path failed.
+type FailFast uint8
+
+// The answers to such a batch.
+const (
+	FailFastRefused FailFast = iota // the first error is the answer to the whole request
+	FailFastPartial                 // what was read before, and that one error, as in a batch without fail_fast
+)
+
+// BatchLimited says what runs into the read limit within a batch.
+type BatchLimited uint8
+
+// What runs into the read limit.
+const (
+	BatchLimitedWhole   BatchLimited = iota // the whole request: 429
+	BatchLimitedEntries                     // the paths that are too many: rate_limited among the errors
+)
+
+// Denied says what an identity is told of a path that it may not read.
+type Denied uint8
+
+// What it is told.
+const (
+	DeniedTold   Denied = iota // 403 access_denied, also when there is no secret
+	DeniedHidden               // 404 secret_not_found, also when there is one
+)
+
+// UnknownRoute is the answer to a path that the API does not have.
+type UnknownRoute uint8
+
+// The answers to such a path.
+const (
+	UnknownRouteEnvelope UnknownRoute = iota // 404 not_found in the error envelope
+	UnknownRoutePlain                        // 404 in plain text
+)
+
+// RetryAfter is the form of the Retry-After header.
+type RetryAfter uint8
+
+// The forms of that header.
+const (
+	RetryAfterSeconds RetryAfter = iota // whole seconds
+	RetryAfterDate                      // an HTTP date
+)
+
+// SyncedWrites says whether paths in mode sync can be written.
+type SyncedWrites uint8
+
+// The fates of such a write.
+const (
+	SyncedWritesAllowed SyncedWrites = iota // it makes a local version, which a sync does not overwrite
+	SyncedWritesRefused                     // 403 forbidden, as in mode proxy
+)
+
+// SyncForm is the answer to POST …/sync.
+type SyncForm uint8
+
+// The answers to a sync.
+const (
+	SyncCompleted SyncForm = iota // 200 when it is done, with the counts
+	SyncAccepted                  // 202 with a sync_id; it goes on in the background
+)

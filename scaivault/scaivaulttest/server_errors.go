@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivaulttest
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A refusal is an answer in the error envelope.
+type refusal struct {
+	status     int
+	code       string
+	message    string
+	details    map[string]any
+	retryAfter time.Duration // zero: no header
+}
+
+func refuse(status int, code, format string, args ...any) *refusal {
+	return &refusal{status: status, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// with adds a member of details.
+func (r *refusal) with(name string, value any) *refusal {
+	if r.details == nil {
+		r.details = map[string]any{}
+	}
+	r.details[name] = value
+	return r
+}
+
+// wrongField is the refusal of one field of a body or a query.
+func wrongField(field, format string, args ...any) *refusal {
+	message := fmt.Sprintf(format, args...)
+	return refuse(http.StatusUnprocessableEntity, "validation_error", "%s: %s", field, message).
+		with("fields", []map[string]string{{"field": field, "message": message}})
+}
+
+func noSecret(path string) *refusal {
+	return refuse(http.StatusNotFound, "secret_not_found", "no secret at %s", path).with("path", path)
+}
+
+func noVersion(path string, version int) *refusal {
+	return refuse(http.StatusNotFound, "version_not_found", "no version %d of %s", version, path).
+		with("path", path).with("version", version)
+}
+
+type envelopeBody struct {
+	Error struct {
+		Code      string         `json:"code"`
+		Message   string         `json:"message"`
+		Details   map[string]any `json:"details,omitempty"`
+		RequestID string         `json:"request_id"`
+	} `json:"error"`
+}
+
+// writeEnvelope answers an injected fault, on a request that has no id yet.
+func (s *Server) writeEnvelope(w http.ResponseWriter, status int, code, message string) {
+	if w.Header().Get("X-Request-ID") == "" {
+		w.Header().Set("X-Request-ID", s.nextRequestID())
+	}
+	s.writeRefusal(w, &refusal{status: status, code: code, message: message})
+}
+
+// writeRefusal answers with r, under the request id in the header.
+func (s *Server) writeRefusal(w http.ResponseWriter, r *refusal) {
+	var body envelopeBody
+	body.Error.Code = r.code
+	body.Error.Message = r.message
+	body.Error.Details = r.details
+	body.Error.RequestID = w.Header().Get("X-Request-ID")
+	if r.retryAfter > 0 {
+		w.Header().Set("Retry-After", s.retryAfter(r.retryAfter))
+	}
+	if r.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	writeJSON(w, r.status, &body)
+}
+
+func (s *Server) retryAfter(d time.Duration) string {
+	if s.quirks.RetryAfter == RetryAfterDate {
+		// A date has whole seconds: the next one that is late enough.
+		return time.Now().Add(d + time.Second - 1).UTC().Format(http.TimeFormat)
+	}
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+func (s *Server) nextRequestID() string {
+	return fmt.Sprintf("req_%s%08x", s.requestTag, s.requestSeq.Add(1))
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivaulttest
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// defaultPage is how many items a page has when the caller does not say.
+const defaultPage = 100
+
+// listSecrets answers GET /v1/secrets.
+func (c *serverCall) listSecrets() *refusal {
+	query := c.r.URL.Query()
+	c.path = query.Get("prefix") // for the audit log
+	quirks := c.server.quirks
+	limit, refusal := c.pageLimit(orDefault(quirks.ListMax, 1000))
+	if refusal != nil {
+		return refusal
+	}
+	want := listing{
+		prefix: c.path, strings: quirks.ListPrefix == PrefixString, order: quirks.ListOrder, limit: limit,
+		visible: func(path string) bool { return !c.server.policies.denied(c.grant.identityID, path) },
+	}
+	if text := query.Get("cursor"); text != "" {
+		if want.after, want.age, refusal = parseCursor(text); refusal != nil {
+			return refusal
+		}
+	}
+	page, more := c.server.secrets.list(&want)
+	key := "secrets"
+	if quirks.ListKey == ListData {
+		key = "data"
+	}
+	body := append([]byte(`{"`+key+`":[`), appendItems(nil, page, quirks.ListItem)...)
+	body = append(body, `],"cursor":`...)
+	if more {
+		last := &page[len(page)-1]
+		body = appendText(body, makeCursor(last.path, last.order))
+	} else {
+		body = append(body, "null"...)
+	}
+	body = append(body, `,"has_more":`...)
+	body = strconv.AppendBool(body, more)
+	c.reply(http.StatusOK, append(body, '}'))
+	return nil
+}
+
+// appendItems appends the items of a page, with commas between.
+func appendItems(b []byte, page []secretView, item ListItem) []byte {
+	for i := range page {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if item == ListItemWhole {
+			b = appendSecret(b, &page[i], false)
+			continue
+		}
+		b = append(b, `{"path":`...)
+		b = appendPath(b, page[i].path)
+		b = append(b, `,"version":`...)
+		b = strconv.AppendInt(b, int64(page[i].version), 10)
+		b = append(b, '}')
+	}
+	return b
+}
+
+// pageLimit reads the query parameter limit.
+func (c *serverCall) pageLimit(most int) (int, *refusal) {
+	text := c.r.URL.Query().Get("limit")
+	if text == "" {
+		return min(defaultPage, most), nil
+	}
+	limit, err := strconv.Atoi(text)
+	switch {
+	case err != nil || limit < 1:
+		return 0, wrongField("limit", "must be a positive integer")
+	case limit > most && c.server.quirks.ListOver == OverRefused:
+		return 0, wrongField("limit", "must be at most %d", most)
+	}
+	return min(limit, most), nil
+}
+
+// A cursor is opaque to clients: the last item of the page before, by path and by age.
+const cursorMark = "sv1"
+
+func makeCursor(path string, order int) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(cursorMark + ":" + strconv.Itoa(order) + ":" + path))
+}
+
+func parseCursor(text string) (path string, order int, _ *refusal) {
+	invalid := refuse(http.StatusBadRequest, "invalid_cursor", "the cursor is malformed or has expired")
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return "", 0, invalid
+	}
+	parts := strings.SplitN(string(raw), ":", 3)
+	if len(parts) != 3 || parts[0] != cursorMark {
+		return "", 0, invalid
+	}
+	if order, err = strconv.Atoi(parts[1]); err != nil {
+		return "", 0, invalid
+	}
+	return parts[2], order, nil
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivaulttest
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A secretStore holds the secrets of the tenant.
+type secretStore struct {
+	retention   time.Duration
+	maxVersions int
+	omitted     Omitted
+	same        Same
+	expired     Expired
+
+	mu      sync.RWMutex // guards all below
+	records map[string]*record
+	index   pathIndex
+	made    int // how many records ever were
+}
+
+// A record is one secret with its history.
+type record struct {
+	path             string
+	secretType       string
+	metadata         json.RawMessage // an object
+	versions         []storedVersion // ascending, never empty
+	maxVersions      int
+	created          time.Time
+	expires          time.Time // zero: never
+	rotationPolicyID string
+	deleted          time.Time // zero: it is not
+	origin           string    // the backend whose sync wrote the latest version
+	order            int       // among all records, by age
+}
+
+// A storedVersion never changes; its data may be shared.
+type storedVersion struct {
+	number  int
+	data    json.RawMessage
+	written time.Time
+}
+
+// A secretView is one version of a secret, as it was at one moment.
+type secretView struct {
+	path             string
+	secretType       string
+	version          int
+	data             json.RawMessage
+	metadata         json.RawMessage
+	created, updated time.Time
+	expires          time.Time
+	rotationPolicyID string
+	order            int
+	origin           string
+}
+
+// A writing is what a PUT asks for; what is nil was omitted.
+type writing struct {
+	data             json.RawMessage
+	secretType       *string
+	metadata         json.RawMessage
+	maxVersions      *int
+	expiresIn        *time.Duration
+	rotationPolicyID *string
+	origin           string // of a sync; empty: a caller
+}
+
+func newSecretStore(opts ServerOptions) *secretStore {
+	return &secretStore{
+		retention:   opts.Retention,
+		maxVersions: opts.MaxVersions,
+		omitted:     opts.Quirks.Omitted,
+		same:        opts.Quirks.Same,
+		expired:     opts.Quirks.Expired,
+		records:     map[string]*record{},
+	}
+}
+
+func (rec *record) latest() *storedVersion { return &rec.versions[len(rec.versions)-1] }
+
+// live reports whether a record is there to be read.
+func (s *secretStore) live(rec *record, now time.Time) bool {
+	if rec == nil || !rec.deleted.IsZero() {
+		return false
+	}
+	return s.expired == ExpiredServed || rec.expires.IsZero() || now.Before(rec.expires)
+}
+
+func (rec *record) view(v *storedVersion) secretView {
+	return secretView{
+		path: rec.path, secretType: rec.secretType, version: v.number, data: v.data, metadata: rec.metadata,
+		created: rec.created, updated: v.written, expires: rec.expires,
+		rotationPolicyID: rec.rotationPolicyID, order: rec.order, origin: rec.origin,
+	}
+}
+
+// read returns a version; zero is the latest.
+func (s *secretStore) read(path string, version int) (secretView, *refusal) {
+	now := time.Now()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rec := s.records[path]
+	if !s.live(rec, now) {
+		return secretView{}, noSecret(path)
+	}
+	if version == 0 {
+		return rec.view(rec.latest()), nil
+	}
+	// Numbers have no gaps, so the place is known.
+	place := version - rec.versions[0].number
+	if place < 0 || place >= len(rec.versions) {
+		return secretView{}, noVersion(path, version)
+	}
+	return rec.view(&rec.versions[place]), nil
+}
+
+func (s *secretStore) exists(path string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.live(s.records[path], time.Now())
+}
+
+// history returns the versions that are kept, oldest first.
+func (s *secretStore) history(path string) ([]storedVersion, *refusal) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rec := s.records[path]
+	if !s.live(rec, time.Now()) {
+		return nil, noSecret(path)
+	}
+	return append([]storedVersion(nil), rec.versions...), nil
+}
+
+// put appends a version.
+func (s *secretStore) put(path string, w *writing) (secretView, *refusal) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.records[path]
+	if rec != nil && !rec.deleted.IsZero() {
+		if now.Before(rec.deleted.Add(s.retention)) {
+			return secretView{}, refuse(http.StatusConflict, "secret_exists",
+				"the secret at %s was deleted and is kept until its retention ends", path).with("path", path)
+		}
+		rec = nil
+	}
+	if rec != nil && s.same == SameIgnored && sameJSON(rec.latest().data, w.data) {
+		return rec.view(rec.latest()), nil
+	}
+	if rec == nil {
+		rec = s.add(path, now)
+	}
+	s.apply(rec, w, now)
+	return rec.view(rec.latest()), nil
+}
+
+// add makes an empty record; the caller holds mu and appends a version.
+func (s *secretStore) add(path string, now time.Time) *record {
+	s.made++
+	rec := &record{
+		path: path, secretType: "kv", metadata: json.RawMessage("{}"),
+		maxVersions: s.maxVersions, created: now, order: s.made,
+	}
+	if s.records[path] == nil {
+		s.index.add(path)
+	}
+	s.records[path] = rec
+	return rec
+}
+
+// apply appends a version to rec; the caller holds mu.
+func (s *secretStore) apply(rec *record, w *writing, now time.Time) {
+	if s.omitted == OmittedReset {
+		rec.secretType, rec.metadata, rec.maxVersions = "kv", json.RawMessage("{}"), s.maxVersions
+		rec.expires, rec.rotationPolicyID = time.Time{}, ""
+	}
+	if w.secretType != nil {
+		rec.secretType = *w.secretType
+	}
+	if w.metadata != nil {
+		rec.metadata = w.metadata
+	}
+	if w.maxVersions != nil {
+		rec.maxVersions = *w.maxVersions
+	}
+	if w.expiresIn != nil {
+		rec.expires = now.Add(*w.expiresIn)
+	}
+	if w.rotationPolicyID != nil {
+		rec.rotationPolicyID = *w.rotationPolicyID
+	}
+	rec.origin = w.origin
+	number := 1
+	if len(rec.versions) > 0 {
+		number = rec.latest().number + 1
+	}
+	rec.versions = append(rec.versions, storedVersion{number: number, data: w.data, written: now})
+	if over := len(rec.versions) - rec.maxVersions; over > 0 {
+		// A new slice: the old one would keep what has aged out.
+		rec.versions = append([]storedVersion(nil), rec.versions[over:]...)
+	}
+}
+
+// seed writes without asking whether the path was deleted.
+func (s *secretStore) seed(path string, data json.RawMessage) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	rec := s.records[path]
+	if rec == nil {
+		rec = s.add(path, now)
+	}
+	rec.deleted = time.Time{}
+	s.apply(rec, &writing{data: data}, now)
+	return rec.latest().number
+}
+
+// remove deletes a secret, softly or for good, and returns until when it can be
+// recovered. For good it also takes one that was deleted softly before.
+func (s *secretStore) remove(path string, permanent bool) (until time.Time, refusal *refusal) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.records[path]
+	if rec == nil || (!rec.deleted.IsZero() && !permanent) {
+		return time.Time{}, noSecret(path)
+	}
+	if permanent {
+		kept := rec.deleted.IsZero() || now.Before(rec.deleted.Add(s.retention))
+		delete(s.records, path)
+		s.index.forget()
+		if !kept {
+			return time.Time{}, noSecret(path)
+		}
+		return time.Time{}, nil
+	}
+	rec.deleted = now
+	return now.Add(s.retention), nil
+}
