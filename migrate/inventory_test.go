@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/migrate"
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// A mountedVault also has mounts.
+type mountedVault struct {
+	*fakeSide
+	mounts []scaivault.Mount
+	err    error
+}
+
+func (m *mountedVault) Mounts(context.Context) ([]scaivault.Mount, error) { return m.mounts, m.err }
+
+func newMountedVault() *mountedVault {
+	v := &mountedVault{fakeSide: newVaultSide(), mounts: []scaivault.Mount{
+		{Path: "transit", Type: "transit"},
+		{Path: "kv", Type: "kv", KVVersion: 2},
+		{Path: "secret", Type: "kv", KVVersion: 1},
+		{Path: "pki", Type: "pki"},
+		{Path: "aws", Type: "aws"},
+		{Path: "db", Type: "database"},
+		{Path: "odd", Type: "exotic"},
+	}}
+	v.seed("kv/data/apps/a", `{"v":"canary"}`)
+	v.seed("kv/data/apps/deep/er/b", `{"v":1}`)
+	v.seed("kv/data/Upper", `{"v":1}`)
+	v.seed("secret/old", `{"v":1}`)
+	return v
+}
+
+func TestTakeInventory(t *testing.T) {
+	t.Parallel()
+	v := newMountedVault()
+	inv, err := migrate.TakeInventory(t.Context(), v, nil)
+	require.NoError(t, err)
+	require.NoError(t, inv.Err())
+	require.Len(t, inv.Mounts, 7)
+	assert.Equal(t, "aws", inv.Mounts[0].Path, "sorted by path")
+	kv := inv.Mounts[2]
+	assert.Equal(t, "kv", kv.Path)
+	assert.Equal(t, 3, kv.Secrets)
+	assert.Equal(t, 4, kv.Depth)
+	assert.Equal(t, "kv/data/apps/deep/er/b", kv.Deepest)
+	assert.Equal(t, 1, kv.NotAllowed)
+	assert.Equal(t, []string{"kv/data/Upper"}, kv.NotAllowedNames)
+	assert.Equal(t, 1, inv.Mounts[5].Secrets)
+	assert.Equal(t, 4, inv.Secrets())
+	assert.Zero(t, v.gets, "no secret is read")
+	for i, says := range []string{"drain", "run out", "federate", "look at", "certificates expire", "federate", "KMS"} {
+		assert.Contains(t, inv.Mounts[i].Advice, says, inv.Mounts[i].Path)
+	}
+	text := inv.String()
+	assert.Contains(t, text, "kv v2")
+	assert.Contains(t, text, "takes 1m0s at least")
+	encoded, err := json.Marshal(inv)
+	require.NoError(t, err)
+	assert.Contains(t, string(encoded), `"kv_version":2`)
+}
+
+func TestTakeInventoryWithAMapping(t *testing.T) {
+	t.Parallel()
+	m := mustMapping(t, scaivault.Rule{Vault: "kv/data/Upper", ScaiVault: "upper"}, scaivault.Rule{Vault: "kv/data/apps/deep/**", ScaiVault: "d/**"})
+	inv, err := migrate.TakeInventory(t.Context(), newMountedVault(), &migrate.InventoryOptions{Mapping: m, Mounts: []string{"kv/"}})
+	require.NoError(t, err)
+	require.Len(t, inv.Mounts, 1)
+	assert.Zero(t, inv.Mounts[0].NotAllowed, "the mapping gives it a good name")
+	assert.Equal(t, 1, inv.Mounts[0].Unmapped)
+}
+
+func TestTakeInventoryTellsWhatItCannotSee(t *testing.T) {
+	t.Parallel()
+	v := newMountedVault()
+	v.onList = func(prefix string) error { return v.fail(scaivault.ErrPermission, "list", prefix+"/hidden", "") }
+	inv, err := migrate.TakeInventory(t.Context(), v, nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, inv.Err(), scaivault.ErrPermission)
+	assert.Contains(t, inv.String(), "not listed: kv: list kv/data/hidden")
+	assert.Equal(t, 3, inv.Mounts[2].Secrets, "the rest is counted")
+
+	_, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Mounts: []string{"kvv"}})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+	_, err = migrate.TakeInventory(t.Context(), nil, nil)
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+	v.err = v.fail(scaivault.ErrPermission, "mounts", "", "")
+	_, err = migrate.TakeInventory(t.Context(), v, nil)
+	require.ErrorIs(t, err, scaivault.ErrPermission)
+}
+
+func TestTakeInventoryStops(t *testing.T) {
+	t.Parallel()
+	stop := errors.New("enough")
+	inv, err := migrate.TakeInventory(t.Context(), newMountedVault(), &migrate.InventoryOptions{Each: func(string) error { return stop }})
+	require.ErrorIs(t, err, stop)
+	assert.Equal(t, 1, inv.Secrets())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = migrate.TakeInventory(ctx, newMountedVault(), nil)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// An Item says what became of one secret. It holds names and versions, never
+// a value.
+type Item struct {
+	// From is the secret's name where it was read. It is empty for one that
+	// is only in the destination and has no name in the source. For a listing
+	// that failed it is the prefix that was listed.
+	From string
+	// To is its name in the destination; empty where the mapping has none.
+	To string
+	// Outcome says what became of it.
+	Outcome Outcome
+	// FromVersion and ToVersion are the versions that were seen or written;
+	// 0 where there is none, or the service has no versions.
+	FromVersion, ToVersion int
+	// Fields are the names of the top-level fields that differ, sorted; nil
+	// but for [Different].
+	Fields []string
+	// Reason says in words what there is to know. May be empty.
+	Reason string
+	// Err is what went wrong, or nil. Its category is found by errors.Is.
+	Err error
+}
+
+// String is one line: the sign, both names, the outcome and why.
+func (i Item) String() string {
+	line := i.Outcome.Sign() + " " + i.names() + ": " + i.Outcome.String()
+	if why := i.why(); why != "" {
+		line += ": " + why
+	}
+	return line
+}
+
+// MarshalJSON writes the item; the error becomes its text.
+func (i Item) MarshalJSON() ([]byte, error) {
+	w := itemJSON{From: i.From, To: i.To, Outcome: i.Outcome, FromVersion: i.FromVersion, ToVersion: i.ToVersion, Fields: i.Fields, Reason: i.Reason}
+	if i.Err != nil {
+		w.Error = oneLine(i.Err.Error())
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; of an error only its text is
+// left.
+func (i *Item) UnmarshalJSON(b []byte) error {
+	var w itemJSON
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*i = Item{From: w.From, To: w.To, Outcome: w.Outcome, FromVersion: w.FromVersion, ToVersion: w.ToVersion, Fields: w.Fields, Reason: w.Reason}
+	if w.Error != "" {
+		i.Err = errors.New(w.Error)
+	}
+	return nil
+}
+
+type itemJSON struct {
+	From        string   `json:"from,omitempty"`
+	To          string   `json:"to,omitempty"`
+	Outcome     Outcome  `json:"outcome"`
+	FromVersion int      `json:"from_version,omitempty"`
+	ToVersion   int      `json:"to_version,omitempty"`
+	Fields      []string `json:"fields,omitempty"`
+	Reason      string   `json:"reason,omitempty"`
+	Error       string   `json:"error,omitempty"`
+}
+
+func (i Item) names() string {
+	switch {
+	case i.To == "":
+		return printable(i.From)
+	case i.From == "":
+		return printable(i.To)
+	default:
+		return printable(i.From) + " → " + printable(i.To)
+	}
+}
+
+func (i Item) why() string {
+	var parts []string
+	if i.Reason != "" {
+		parts = append(parts, i.Reason)
+	}
+	if i.Err != nil {
+		parts = append(parts, oneLine(i.Err.Error()))
+	}
+	if len(i.Fields) > 0 {
+		names := make([]string, len(i.Fields))
+		for n, field := range i.Fields {
+			names[n] = printable(field)
+		}
+		parts = append(parts, "fields "+strings.Join(names, ", "))
+	}
+	return strings.Join(parts, ": ")
+}
+
+func compareItems(a, b Item) int {
+	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Outcome, b.Outcome))
+}
+
+// maxLine bounds one text from outside in one line of a report.
+const maxLine = 1000
+
+// oneLine keeps a foreign error's text from breaking a table.
+func oneLine(s string) string {
+	if len(s) > maxLine {
+		s = s[:maxLine] + "…"
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// printable quotes a name from outside that could break a table.
+func printable(name string) string {
+	odd := func(r rune) bool { return !unicode.IsGraphic(r) || r == unicode.ReplacementChar || unicode.IsSpace(r) }
+	if name == "" || strings.ContainsFunc(name, odd) {
+		return strconv.Quote(name)
+	}
+	if len(name) > maxLine {
+		return fmt.Sprintf("%s…", strings.ToValidUTF8(name[:maxLine], ""))
+	}
+	return name
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"context"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// A finding says how a job came about, which decides what its absence means.
+type finding uint8
+
+const (
+	listed finding = iota // a listing held it
+	named                 // an exact rule names it
+	top                   // it has the name of a prefix that was given; it may well not exist
+)
+
+// A job is one secret on its way through a run.
+type job struct {
+	from, to string
+	found    finding
+	// decided is an item for which nothing needs to be read.
+	decided  *Item
+	unmapped bool
+	// refused is why the destination can't have a secret of this name.
+	refused error
+	// looked is what the destination held when many were looked at together;
+	// nil where it was not looked at, or could not be read.
+	looked *scaivault.Secret
+}
+
+// A result is what became of a job.
+type result struct {
+	job  job
+	item Item
+	// silent says that there is nothing to tell.
+	silent bool
+	// dropped says that the run ended before the job was done.
+	dropped bool
+}
+
+// walk finds jobs and hands each to emit, until emit returns false.
+type walkFunc func(ctx context.Context, emit func(job) bool)
+
+// look prepares up to 100 jobs at once. It may be nil.
+type lookFunc func(ctx context.Context, jobs []job)
+
+// work does one job.
+type workFunc func(ctx context.Context, j job) result

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// maxProblems is how many items a Report keeps.
+const maxProblems = 1000
+
+// A Report says what became of all secrets of a run. It encodes to JSON and
+// holds no values. Read it when the run has returned; after that it does not
+// change.
+type Report struct {
+	// Op is what was done: "copy", "diff" or "retire".
+	Op string `json:"op"`
+	// From and To are the names of the two services.
+	From string `json:"from"`
+	To   string `json:"to"`
+	// DryRun says that nothing was written or deleted, and the outcomes are
+	// what they would have been.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Started and Finished are when the run began and ended.
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	// Incomplete says that the run was cut short, so some secrets were not
+	// looked at.
+	Incomplete bool `json:"incomplete,omitempty"`
+	// Counts has the number of items by outcome; outcomes that did not occur
+	// are not in it.
+	Counts map[Outcome]int `json:"counts"`
+	// Unmapped is how many of the skipped items have no name on the other
+	// side.
+	Unmapped int `json:"unmapped,omitempty"`
+	// Problems are the items that need attention, then those that were
+	// skipped, at most 1,000 together, sorted by name within each group.
+	Problems []Item `json:"problems,omitempty"`
+	// Omitted is how many more of such items there were.
+	Omitted int `json:"omitted,omitempty"`
+
+	bad, skipped []Item
+	kinds        map[error]error // the first error of each category
+}
+
+// Count returns how many items had one of these outcomes.
+func (r *Report) Count(of ...Outcome) int {
+	n := 0
+	for _, o := range of {
+		n += r.Counts[o]
+	}
+	return n
+}
+
+// Total returns the number of items.
+func (r *Report) Total() int {
+	n := 0
+	for _, count := range r.Counts {
+		n += count
+	}
+	return n
+}
+
+// Err returns nil if all is well: no item needs attention, the run was not cut
+// short, and at least one secret was found that the mapping knows. Otherwise
+// it is a [*ProblemsError].
+func (r *Report) Err() error {
+	if r.Incomplete || r.badCount() > 0 || r.Total() == r.Unmapped {
+		return &ProblemsError{Report: r}
+	}
+	return nil
+}
+
+func (r *Report) badCount() int {
+	n := 0
+	for outcome, count := range r.Counts {
+		if outcome.Bad() {
+			n += count
+		}
+	}
+	return n
+}
+
+// A ProblemsError says that a run was not clean. By errors.Is it matches the
+// category of every item's error, and [scaivault.ErrNotFound] if there was
+// nothing that the mapping knows.
+type ProblemsError struct {
+	// Report is the run's report.
+	Report *Report
+}
+
+// Error is one line: what was done, the counts, and the first problem.
+func (e *ProblemsError) Error() string {
+	r := e.Report
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s → %s: ", r.Op, r.From, r.To)
+	switch bad := r.badCount(); {
+	case bad > 0:
+		fmt.Fprintf(&b, "%d of %d need attention (%s)", bad, r.Total(), r.countsText(true))
+	case r.Incomplete:
+		fmt.Fprintf(&b, "cut short after %d", r.Total())
+	case r.Total() == 0:
+		b.WriteString("no secret was found; check the mapping, the prefixes, and what the token may list")
+	default:
+		fmt.Fprintf(&b, "the mapping knows none of the %d secrets that were found", r.Total())
+	}
+	if len(r.Problems) > 0 && r.Problems[0].Outcome.Bad() {
+		b.WriteString("; first: " + r.Problems[0].String())
+	}
+	return b.String()
+}
+
+// Unwrap returns the first error of each category.
+func (e *ProblemsError) Unwrap() []error {
+	var all []error
+	for _, kind := range categories {
+		if err := e.Report.kinds[kind]; err != nil {
+			all = append(all, err)
+		}
+	}
+	if e.Report.Total() == e.Report.Unmapped && !e.Report.Incomplete {
+		all = append(all, scaivault.ErrNotFound)
+	}
+	return all
+}
+
+// categories are what an item's error can match.
+var categories = []error{
+	scaivault.ErrConflict, scaivault.ErrUncertain, scaivault.ErrInvalid, scaivault.ErrPermission, scaivault.ErrUnauthenticated,
+	scaivault.ErrNotFound, scaivault.ErrRateLimited, scaivault.ErrUnavailable, scaivault.ErrFrozen, scaivault.ErrClosed,
+}
+
+// String is a table for people.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s → %s", r.Op, r.From, r.To)
+	if r.DryRun {
+		b.WriteString(" (dry run: nothing was changed)")
+	}
+	fmt.Fprintf(&b, ": %d in %s", r.Total(), r.Finished.Sub(r.Started).Round(time.Millisecond))
+	if r.Incomplete {
+		b.WriteString(", cut short")
+	}
+	b.WriteByte('\n')
+	if text := r.countsText(false); text != "" {
+		b.WriteString(text + "\n")
+	}
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, item := range r.Problems {
+		// A strings.Builder takes every write.
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", item.Outcome.Sign(), item.Outcome, item.names(), item.why())
+	}
+	_ = w.Flush()
+	if r.Omitted > 0 {
+		fmt.Fprintf(&b, "and %d more\n", r.Omitted)
+	}
+	return b.String()
+}
+
+// countsText is "3 created, 1 failed".
+func (r *Report) countsText(badOnly bool) string {
+	var parts []string
+	for _, k := range outcomes {
+		if n := r.Counts[k.outcome]; n > 0 && (k.bad || !badOnly) {
+			parts = append(parts, fmt.Sprintf("%d %s", n, k.name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// add takes one item in.
+func (r *Report) add(item Item, unmapped bool) {
+	r.Counts[item.Outcome]++
+	if unmapped {
+		r.Unmapped++
+	}
+	keep := &r.bad
+	switch {
+	case item.Outcome.Bad():
+		r.noteKind(item)
+	case item.Outcome == Skipped:
+		keep = &r.skipped
+	default:
+		return
+	}
+	if len(*keep) < maxProblems {
+		*keep = append(*keep, item)
+	}
+}
+
+func (r *Report) noteKind(item Item) {
+	if item.Err == nil {
+		return
+	}
+	for _, kind := range categories {
+		if r.kinds[kind] == nil && errors.Is(item.Err, kind) {
+			r.kinds[kind] = item.Err
+		}
+	}
+}
+
+// finish puts the problems in their order.
+func (r *Report) finish() {
+	slices.SortFunc(r.bad, compareItems)
+	slices.SortFunc(r.skipped, compareItems)
+	all := r.badCount() + r.Counts[Skipped]
+	r.Problems = append(r.bad, r.skipped...)
+	r.Problems = slices.Clip(r.Problems[:min(len(r.Problems), maxProblems)])
+	r.Omitted = all - len(r.Problems)
+	r.bad, r.skipped = nil, nil
+	r.Finished = time.Now()
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+const (
+	// defaultWorkers is how many secrets are under way at once.
+	defaultWorkers = 8
+	// maxDeferred is how many secrets are tried once more at the end of a
+	// run, because a service was not available for them.
+	maxDeferred = 10_000
+)
+
+// settings are what the options of all runs have in common.
+type settings struct {
+	op        string
+	prefixes  []string
+	workers   int
+	perSecond float64
+	cluster   string
+	dryRun    bool
+	each      func(Item) error
+	progress  func(Progress)
+}
+
+// A run is one Copy, Diff or Retire under way.
+type run struct {
+	settings
+	from   From
+	toSide scaivault.Side
+	route  *route
+	pace   *pacer
+	batch  batchGetter // nil: the destination reads one by one
+	report *Report
+
+	found  atomic.Int64 // jobs that the walk has found so far
+	walked atomic.Bool  // the walk is over
+	done   int          // jobs that were told; the collector's own
+}
+
+func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, error) {
+	if err := checkEndpoints(s.op, from, to, m); err != nil {
+		return nil, err
+	}
+	switch {
+	case s.workers < 0:
+		return nil, invalid(s.op, "Workers is negative; 0 means the default")
+	case s.perSecond < 0 || math.IsNaN(s.perSecond) || math.IsInf(s.perSecond, 0):
+		return nil, invalid(s.op, "PerSecond is not a number of secrets per second; 0 means no limit")
+	case s.workers == 0:
+		s.workers = defaultWorkers
+	}
+	var err error
+	if s.prefixes, err = cleanPrefixes(s.op, s.prefixes, from.Side()); err != nil {
+		return nil, err
+	}
+	r := &run{settings: s, from: from, toSide: to.Side(), pace: newPacer(s.perSecond)}
+	if r.route, err = newRoute(s.op, m, s.cluster, from.Side()); err != nil {
+		return nil, err
+	}
+	r.batch, _ = to.(batchGetter)
+	r.report = &Report{Op: s.op, From: from.Name(), To: to.Name(), DryRun: s.dryRun, Started: time.Now(),
+		Counts: map[Outcome]int{}, kinds: map[error]error{}}
+	return r, nil
+}
+
+// end closes the report of a run that ended with err.
+func (r *run) end(err error) (*Report, error) {
+	r.report.Incomplete = err != nil
+	r.report.finish()
+	return r.report, err
+}
+
+// pass does all jobs of one walk, and those again for which a service was not
+// available. Its error is that of ctx, or of each.
+func (r *run) pass(ctx context.Context, walk walkFunc, look lookFunc, work workFunc) error {
+	deferred, err := r.once(ctx, r.counted(walk), look, work, maxDeferred)
+	if err != nil || len(deferred) == 0 {
+		return err
+	}
+	_, err = r.once(ctx, replay(deferred), nil, work, 0)
+	return err
+}
+
+// once does all jobs of one walk. Of those that failed because a service was
+// not available, it returns the first ones untold.
+func (r *run) once(ctx context.Context, walk walkFunc, look lookFunc, work workFunc, mayDefer int) ([]job, error) {
+	var deferred []job
+	for res := range stream(ctx, r.workers, walk, look, r.paced(work)) {
+		if res.dropped {
+			continue
+		}
+		if len(deferred) < mayDefer && transient(res) {
+			res.job.looked = nil
+			deferred = append(deferred, res.job)
+			continue
+		}
+		if err := r.tell(res); err != nil {
+			return nil, err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%s: cut short: %w", r.op, context.Cause(ctx))
+	}
+	return deferred, nil
+}
+
+// tell counts one result and calls the caller's functions.
+func (r *run) tell(res result) error {
+	r.done++
+	if !res.silent {
+		r.report.add(res.item, res.job.unmapped)
+		if r.each != nil {
+			if err := r.each(res.item); err != nil {
+				return err
+			}
+		}
+	}
+	if r.progress != nil {
+		p := Progress{Done: r.done}
+		if r.walked.Load() {
+			p.Total = int(r.found.Load())
+		}
+		r.progress(p)
+	}
+	return nil
+}
+
+// counted counts what a walk finds.
+func (r *run) counted(walk walkFunc) walkFunc {
+	return func(ctx context.Context, emit func(job) bool) {
+		walk(ctx, func(j job) bool {
+			r.found.Add(1)
+			return emit(j)
+		})
+	}
+}
+
+func replay(jobs []job) walkFunc {
+	return func(_ context.Context, emit func(job) bool) {
+		for _, j := range jobs {
+			if !emit(j) {
+				return
+			}
+		}
+	}
+}
+
+// paced lets work begin when it is its turn, and again when a service asked
+// to be asked later.
+func (r *run) paced(work workFunc) workFunc {
+	return func(ctx context.Context, j job) result {
+		if j.decided != nil {
+			return result{job: j, item: *j.decided}
+		}
+		if r.pace.turn(ctx) != nil {
+			return result{job: j, dropped: true}
+		}
+		for try := 1; ; try++ {
+			if r.pace.calm(ctx) != nil {
+				return result{job: j, dropped: true}
+			}
+			res := work(ctx, j)
+			if res.item.Err != nil && r.pace.again(ctx, res.item.Err, try) {
+				continue
+			}
+			res.job = j
+			res.dropped = ctx.Err() != nil && cutShort(res.item.Err)
+			return res
+		}
+	}
+}
+
+// cutShort tells whether a job ended only because the run did. A write of
+// unknown fate is told all the same.
+func cutShort(err error) bool {
+	return (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) && !errors.Is(err, scaivault.ErrUncertain)
+}
+
+// transient tells whether a second try at the end of the run can help.
+func transient(res result) bool {
+	if res.job.decided != nil || res.item.Outcome != Failed && res.item.Outcome != Unreadable {
+		return false
+	}
+	return errors.Is(res.item.Err, scaivault.ErrUnavailable) || errors.Is(res.item.Err, scaivault.ErrRateLimited)
+}
+
+// look reads what the destination holds, many secrets in one request. What it
+// can't read is read one by one later, so its errors are not told.
+func (r *run) look(ctx context.Context, jobs []job) {
+	paths := make([]string, 0, len(jobs))
+	for _, j := range jobs {
+		if j.decided == nil && j.refused == nil {
+			paths = append(paths, j.to)
+		}
+	}
+	if len(paths) == 0 {
+		return
+	}
+	for try := 1; r.pace.calm(ctx) == nil; try++ {
+		found, err := r.batch.GetBatch(ctx, paths)
+		if err != nil && len(found) == 0 && r.pace.again(ctx, err, try) {
+			continue
+		}
+		for i := range jobs {
+			jobs[i].looked = found[jobs[i].to]
+		}
+		return
+	}
+}
+
+// looker is look, where the destination can do it.
+func (r *run) looker() lookFunc {
+	if r.batch == nil {
+		return nil
+	}
+	return r.look
+}
