@@ -41,13 +41,13 @@ type move struct {
 	// The servers, as the services see them: they can go down.
 	vaultServer, scaiVaultServer server
 
-	run        string // tells this run's things from all others
-	roleName   string
-	backendID  string
-	legacy     *legacy
-	audit      *auditDevice
-	undo       []undo // in the order in which things were made
-	scaiVaultI string // the service's identity at ScaiVault, for its audit log
+	run       string // tells this run's things from all others
+	roleName  string
+	backendID string
+	legacy    *legacy
+	audit     *auditDevice
+	undo      []undo // in the order in which things were made
+	identity  string // the services' own at ScaiVault, for its audit log
 }
 
 // A server can be taken down and brought back.
@@ -182,7 +182,7 @@ func (m *move) openStore(ctx context.Context, vaultAddr, vaultToken, scaiURL, sc
 	if err != nil {
 		return err
 	}
-	m.scaiVaultI = who.ID
+	m.identity = who.ID
 	m.set(scaivault.StageVault)
 	m.store, err = scaivault.NewStore(scaivault.StoreConfig{
 		ScaiVault: client,
@@ -192,7 +192,7 @@ func (m *move) openStore(ctx context.Context, vaultAddr, vaultToken, scaiURL, sc
 			return scaivault.Stage(m.stage.Load())
 		}),
 		InitialStage: scaivault.StageVault,
-		Compare:      scaivault.CompareConfig{MaxAge: 10 * time.Second},
+		Compare:      scaivault.CompareConfig{MaxAge: m.settings.maxAge()},
 	})
 	if err != nil {
 		return err
@@ -309,7 +309,7 @@ func (m *move) stop() error {
 
 // cleanUp removes all that the run made, the newest first, also after Ctrl-C.
 func (m *move) cleanUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.settings.cleanUp())
 	defer cancel()
 	if m.scaiVaultServer != nil {
 		m.scaiVaultServer.SetDown(false)

@@ -75,18 +75,57 @@ func (s settings) readsPerSecond() float64 {
 	}
 }
 
-// copiesPerSecond bounds copies and comparisons; 0 is no limit.
+// paced tells whether there are limits to keep.
+func (s settings) paced() bool { return !s.ownScaiVault() && !s.unpaced }
+
+// copiesPerSecond bounds a copy that writes; 0 is no limit.
 func (s settings) copiesPerSecond() float64 {
-	if s.ownScaiVault() || s.unpaced {
-		return 0
+	if s.paced() {
+		return 1.2
 	}
-	return 1.2
+	return 0
+}
+
+// looksPerSecond bounds comparisons, and copies that find little to write.
+func (s settings) looksPerSecond() float64 {
+	if s.paced() {
+		return 4
+	}
+	return 0
 }
 
 // writePause is between two writes of one writer.
 func (s settings) writePause() time.Duration {
-	if s.ownScaiVault() || s.unpaced {
-		return 20 * time.Millisecond
+	if s.paced() {
+		return 20 * time.Second
 	}
-	return 30 * time.Second
+	return 20 * time.Millisecond
+}
+
+// dwell is how long the services live at a stage: until each secret was read.
+func (s settings) dwell() time.Duration {
+	if s.paced() {
+		return time.Duration(float64(s.secrets)/s.readsPerSecond()*float64(time.Second)) + 10*time.Second
+	}
+	return 1200 * time.Millisecond
+}
+
+// outage is how long a server is down.
+func (s settings) outage() time.Duration {
+	if s.paced() {
+		return 10 * time.Second
+	}
+	return 1200 * time.Millisecond
+}
+
+// maxAge is how long a comparison counts at canary: longer than a round of
+// reads takes.
+func (s settings) maxAge() time.Duration { return 8 * s.dwell() }
+
+// cleanUp is how long it may take to remove all that was made.
+func (s settings) cleanUp() time.Duration {
+	if s.paced() {
+		return time.Minute + time.Duration(float64(s.secrets)/s.copiesPerSecond()*2*float64(time.Second))
+	}
+	return time.Minute
 }

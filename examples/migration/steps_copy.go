@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/scailabs/scaivault-go/migrate"
 )
 
@@ -14,7 +16,11 @@ import (
 func (m *move) copySubtree(ctx context.Context) error {
 	m.out.step(5, "Migrate one subtree: "+m.estate.vaultPath("apps/")+" to "+m.estate.newPath("environments/production/"))
 	m.onCleanUp("the copies in ScaiVault", m.deleteCopies)
-	if err := m.copyForward(ctx, "copy"); err != nil {
+	opts := m.copyOptions()
+	opts.PerSecond = m.settings.copiesPerSecond() // this one writes everything
+	opts.Progress = m.progress()
+	report, err := migrate.Copy(ctx, m.vault, m.scaiVault, m.estate.mapping, opts)
+	if err := m.copied("copy", report, err); err != nil {
 		return err
 	}
 	found, err := m.diff(ctx)
@@ -62,18 +68,16 @@ func (m *move) findAndHealDifference(ctx context.Context) error {
 }
 
 func (m *move) copyOptions() *migrate.CopyOptions {
-	return &migrate.CopyOptions{PerSecond: m.settings.copiesPerSecond()}
+	return &migrate.CopyOptions{PerSecond: m.settings.looksPerSecond()}
 }
 
 func (m *move) diffOptions() *migrate.DiffOptions {
-	return &migrate.DiffOptions{PerSecond: m.settings.copiesPerSecond()}
+	return &migrate.DiffOptions{PerSecond: m.settings.looksPerSecond()}
 }
 
 // copyForward copies from Vault to ScaiVault.
 func (m *move) copyForward(ctx context.Context, title string) error {
-	opts := m.copyOptions()
-	opts.Progress = m.progress()
-	report, err := migrate.Copy(ctx, m.vault, m.scaiVault, m.estate.mapping, opts)
+	report, err := migrate.Copy(ctx, m.vault, m.scaiVault, m.estate.mapping, m.copyOptions())
 	return m.copied(title, report, err)
 }
 
@@ -120,8 +124,15 @@ func (m *move) deleteCopies(ctx context.Context) error {
 	if m.settings.ownScaiVault() {
 		return nil // it goes as a whole
 	}
+	pace := rate.NewLimiter(rate.Inf, 1)
+	if m.settings.paced() {
+		pace.SetLimit(rate.Limit(m.settings.copiesPerSecond()))
+	}
 	for e, err := range m.scaiVault.List(ctx, m.run, nil) {
 		if err != nil {
+			return err
+		}
+		if err := pace.Wait(ctx); err != nil {
 			return err
 		}
 		if err := m.deleteInScaiVault(e.Path)(ctx); err != nil {

@@ -27,7 +27,7 @@ func (m *move) findReaders(ctx context.Context) error {
 	if m.legacy, err = m.startLegacy(ctx); err != nil {
 		return err
 	}
-	if err := wait(ctx, dwell/2); err != nil {
+	if err := wait(ctx, m.settings.dwell()/2); err != nil {
 		return err
 	}
 	found, err := m.readers(ctx, m.audit.since)
@@ -66,7 +66,7 @@ func (m *move) finish(ctx context.Context) error {
 		return err
 	}
 	m.set(scaivault.StageScaiVault)
-	if err := wait(ctx, dwell/2); err != nil {
+	if err := wait(ctx, m.settings.dwell()/2); err != nil {
 		return err
 	}
 	lost, err := m.traffic.lost(ctx, m.scaiVault.Get)
@@ -100,7 +100,7 @@ func (m *move) retire(ctx context.Context) error {
 	}
 	m.out.say("diff: %d differences", found)
 	evidence := migrate.Evidence{Flag: scaivault.StageScaiVault}
-	opts := &migrate.RetireOptions{QuietFor: quiet, PerSecond: m.settings.copiesPerSecond()}
+	opts := &migrate.RetireOptions{QuietFor: quiet, PerSecond: m.settings.looksPerSecond()}
 	if m.audit != nil {
 		if evidence.Readers, err = m.readers(ctx, time.Time{}); err != nil {
 			return err
@@ -116,5 +116,5 @@ func (m *move) retire(ctx context.Context) error {
 	if err := report.Err(); err != nil {
 		return err
 	}
-	return wait(ctx, dwell/2) // the services read on
+	return wait(ctx, m.settings.dwell()/2) // the services read on
 }
