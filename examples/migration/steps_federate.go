@@ -79,7 +79,7 @@ func (m *move) storeCredentials(ctx context.Context) error {
 		return err
 	}
 	if roleID == nil || secretID == nil {
-		return errors.New("Vault returned no role id or secret id")
+		return errors.New("no role id or secret id in the answer of Vault")
 	}
 	id, _ := roleID.Data["role_id"].(string)
 	secret, _ := secretID.Data["secret_id"].(string)

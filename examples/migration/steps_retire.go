@@ -40,7 +40,7 @@ func (m *move) findReaders(ctx context.Context) error {
 		names = append(names, r.Name)
 	}
 	if len(names) != 1 || names[0] != m.legacy.name {
-		return fmt.Errorf("Vault's audit log should name %s as the reader of %s and names %q", m.legacy.name, path, names)
+		return fmt.Errorf("the audit log of Vault should name %s as the reader of %s and names %q", m.legacy.name, path, names)
 	}
 	m.out.say("Vault's audit log: %s still reads %s", strings.Join(names, ", "), path)
 	m.legacy.stop()
