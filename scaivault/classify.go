@@ -111,25 +111,42 @@ func kindOf(status int, code string, wellFormed bool) error {
 	}
 }
 
+// leavesOpen tells of an answer that is not a success whether what was asked
+// may have been done all the same. A no was not; nor was what something in
+// between turned away with a status below 500.
+func leavesOpen(e *Error) bool {
+	if e.Kind != ErrUnavailable {
+		return false
+	}
+	return e.Code != "" || e.Status >= 500 || e.Status < 200 ||
+		e.Status == http.StatusSeeOther || e.Status == http.StatusRequestTimeout
+}
+
 // envelope is the service's documented error body.
 type envelope struct {
 	Error *struct {
 		Code      string          `json:"code"`
-		Message   string          `json:"message"`
+		Message   lenient[string] `json:"message"`
 		Details   json.RawMessage `json:"details"`
-		RequestID string          `json:"request_id"`
+		RequestID lenient[string] `json:"request_id"`
 	} `json:"error"`
+}
+
+// parseEnvelope reports whether a body is a well-formed error envelope: one
+// that names a code.
+func parseEnvelope(body []byte) (env envelope, ok bool) {
+	ok = json.Unmarshal(body, &env) == nil && env.Error != nil && identifier(env.Error.Code) != ""
+	return env, ok
 }
 
 // answerError turns an answer that is not a success into an Error.
 func answerError(op, path string, status int, header http.Header, body []byte) *Error {
 	e := &Error{Op: op, Source: sourceScaiVault, Path: printable(path), Status: status,
 		RequestID: identifier(header.Get("X-Request-ID")), RetryAfter: retryAfter(header, time.Now())}
-	var env envelope
-	wellFormed := json.Unmarshal(body, &env) == nil && env.Error != nil && identifier(env.Error.Code) != ""
+	env, wellFormed := parseEnvelope(body)
 	if wellFormed {
-		e.Code, e.Message, e.Details = env.Error.Code, env.Error.Message, env.Error.Details
-		if id := identifier(env.Error.RequestID); id != "" {
+		e.Code, e.Message, e.Details = env.Error.Code, env.Error.Message.value, env.Error.Details
+		if id := identifier(env.Error.RequestID.value); id != "" {
 			e.RequestID = id
 		}
 	}

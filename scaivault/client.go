@@ -5,6 +5,7 @@ package scaivault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -55,26 +56,46 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// errOwnTimeout is the cause of a context that ended by ClientConfig.Timeout,
+// which is no business of the caller's context.
+var errOwnTimeout = errors.New("timeout of the client")
+
 // withDeadline bounds a call whose ctx has no deadline.
 func (c *Client) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, c.cfg.timeout())
+	return context.WithTimeoutCause(ctx, c.cfg.timeout(), errOwnTimeout)
 }
 
-// token asks the token source and checks what it says.
-func (c *Client) token(ctx context.Context, op string) (string, error) {
-	token, err := c.cfg.Token.Token(ctx)
-	if err != nil {
-		kind := ErrUnauthenticated
-		if errors.Is(err, ErrInvalid) {
-			kind = ErrInvalid
-		}
-		return "", &Error{Kind: kind, Op: op, Source: sourceScaiVault, Reason: "no token", Err: err}
+// interrupted makes e the error of a call whose ctx has ended. The caller's
+// own ctx shows through; a timeout of ours is ErrUnavailable alone.
+func (c *Client) interrupted(ctx context.Context, e *Error) *Error {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Kind, e.Err = nil, ctx.Err()
+	case errors.Is(context.Cause(ctx), errOwnTimeout):
+		e.Kind, e.Reason = ErrUnavailable, fmt.Sprintf("no answer in time; ClientConfig.Timeout is %v", c.cfg.timeout())
+	default:
+		e.Kind, e.Err = ErrUnavailable, ctx.Err()
 	}
-	if wrong := checkToken(token); wrong != "" {
-		return "", &Error{Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Reason: wrong}
+	return e
+}
+
+// token asks the token source and checks what it says. A source that has no
+// good token may have one soon, so this is never ErrInvalid.
+func (c *Client) token(ctx context.Context, r request) (string, error) {
+	token, err := c.cfg.Token.Token(ctx)
+	e := &Error{Kind: ErrUnauthenticated, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", c.interrupted(ctx, e)
+	case err != nil:
+		e.Reason, e.Err = "the token source has no token", err
+		return "", e
+	}
+	if e.Reason = checkToken(token); e.Reason != "" {
+		return "", e
 	}
 	return token, nil
 }

@@ -80,18 +80,20 @@ type AuditEntry struct {
 	RequestID    string
 }
 
+// wireAudit is strict about who did what, and lenient about the rest: a log
+// that is read wrongly would hide a reader.
 type wireAudit struct {
-	ID           string   `json:"id"`
-	Timestamp    wireTime `json:"timestamp"`
-	Action       string   `json:"action"`
-	IdentityID   string   `json:"identity_id"`
-	IdentityType string   `json:"identity_type"`
-	Path         string   `json:"secret_path"`
-	SourceIP     string   `json:"source_ip"`
-	UserAgent    string   `json:"user_agent"`
-	Success      bool     `json:"success"`
-	DurationMS   wireInt  `json:"duration_ms"`
-	RequestID    string   `json:"request_id"`
+	ID           lenient[string] `json:"id"`
+	Timestamp    wireTime        `json:"timestamp"`
+	Action       string          `json:"action"`
+	IdentityID   string          `json:"identity_id"`
+	IdentityType lenient[string] `json:"identity_type"`
+	Path         string          `json:"secret_path"`
+	SourceIP     lenient[string] `json:"source_ip"`
+	UserAgent    lenient[string] `json:"user_agent"`
+	Success      bool            `json:"success"`
+	DurationMS   wireInt         `json:"duration_ms"`
+	RequestID    lenient[string] `json:"request_id"`
 }
 
 // AuditLogs reads the audit log, by GET /v1/audit/logs, page by page as the
@@ -105,8 +107,9 @@ func (c *Client) AuditLogs(ctx context.Context, query *AuditQuery) iter.Seq2[Aud
 			yield(AuditEntry{}, c.invalid("audit logs", "", fmt.Sprintf("AuditQuery.PageSize is %d; give 1 to 1000, or 0 for the default", query.PageSize)))
 			return
 		}
-		for cursor := ""; ; {
-			entries, next, err := c.auditPage(ctx, query, cursor)
+		cursor, seen := "", cursorGuard{}
+		for {
+			entries, next, err := c.auditPage(ctx, query, cursor, &seen)
 			if err != nil {
 				yield(AuditEntry{}, err)
 				return
@@ -124,7 +127,7 @@ func (c *Client) AuditLogs(ctx context.Context, query *AuditQuery) iter.Seq2[Aud
 	}
 }
 
-func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string) (_ []wireAudit, next string, _ error) {
+func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string, seen *cursorGuard) (_ []wireAudit, next string, _ error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	r := request{op: "audit logs", method: http.MethodGet, apiPath: apiAuditLogs, query: query.values(cursor), reads: true}
@@ -133,32 +136,31 @@ func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string
 		return nil, "", plain(err)
 	}
 	var w struct {
-		Logs    []json.RawMessage `json:"logs"`
-		Cursor  lenient[string]   `json:"cursor"`
-		HasMore bool              `json:"has_more"`
+		Logs    json.RawMessage `json:"logs"`
+		Cursor  wireCursor      `json:"cursor"`
+		HasMore bool            `json:"has_more"`
 	}
 	if err := ans.decode(r, &w); err != nil {
 		return nil, "", err
 	}
-	entries := make([]wireAudit, 0, len(w.Logs))
-	for _, raw := range w.Logs {
-		var e wireAudit
-		if json.Unmarshal(raw, &e) != nil {
-			return nil, "", ans.malformed(r, "an entry is not of the documented form")
-		}
-		entries = append(entries, e)
-	}
-	if !w.HasMore {
+	var entries []wireAudit
+	switch {
+	case w.Logs == nil:
+		return nil, "", ans.malformed(r, "the answer holds no logs")
+	case json.Unmarshal(w.Logs, &entries) != nil:
+		return nil, "", ans.malformed(r, "an entry is not of the documented form")
+	case !w.HasMore:
 		return entries, "", nil
-	}
-	if w.Cursor.value == "" || w.Cursor.value == cursor {
+	case w.Cursor == "" || !seen.isNew(string(w.Cursor)):
 		return nil, "", ans.malformed(r, "there is more, but the cursor does not move")
 	}
-	return entries, w.Cursor.value, nil
+	return entries, string(w.Cursor), nil
 }
 
 func (w wireAudit) entry() AuditEntry {
-	return AuditEntry{ID: w.ID, Time: w.Timestamp.Time, Action: w.Action, IdentityID: w.IdentityID, IdentityType: w.IdentityType,
-		Path: w.Path, SourceIP: w.SourceIP, UserAgent: w.UserAgent, Success: w.Success,
-		Duration: time.Duration(w.DurationMS) * time.Millisecond, RequestID: w.RequestID}
+	return AuditEntry{
+		ID: w.ID.value, Time: w.Timestamp.Time, Action: w.Action, IdentityID: w.IdentityID, IdentityType: w.IdentityType.value,
+		Path: w.Path, SourceIP: w.SourceIP.value, UserAgent: w.UserAgent.value, Success: w.Success,
+		Duration: time.Duration(w.DurationMS) * time.Millisecond, RequestID: w.RequestID.value,
+	}
 }

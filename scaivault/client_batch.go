@@ -17,8 +17,6 @@ import (
 // maxBatch is the documented size of a batch.
 const maxBatch = 100
 
-var errNoItems = errors.New("no items")
-
 // A BatchError says which secrets of a batch could not be read. It unwraps to
 // all of their errors.
 type BatchError struct {
@@ -100,6 +98,9 @@ func batchFailure(err error, path string) error {
 	}
 	own := *e
 	own.Path = path
+	if own.Kind == ErrNotFound { // the whole request: that is no word on any of its secrets
+		own.Kind, own.Reason = ErrUnavailable, "the service does not know the batch read"
+	}
 	return &own
 }
 
@@ -140,7 +141,7 @@ func (c *Client) getChunk(ctx context.Context, paths []string, found map[string]
 func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 	var w struct {
 		Code    string          `json:"code"`
-		Message string          `json:"message"`
+		Message lenient[string] `json:"message"`
 		Details json.RawMessage `json:"details"`
 	}
 	if json.Unmarshal(raw, &w) != nil || identifier(w.Code) == "" {
@@ -150,6 +151,6 @@ func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 	if !ok {
 		kind = ErrUnavailable // an unknown code without a status says nothing for certain
 	}
-	return &Error{Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message, Details: w.Details,
+	return &Error{Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
 		RequestID: identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code]}
 }

@@ -130,20 +130,23 @@ func checkURL(text string, plainHTTPHosts []string) (*url.URL, error) {
 	switch {
 	case text == "":
 		return nil, errors.New("the address is empty; write https://host")
-	case err != nil:
-		return nil, errors.New("this is not a URL; write https://host") // the cause quotes the text, which may hold a password
-	case u.User != nil:
+	case strings.Contains(text, "@"):
 		return nil, errors.New("the address holds a user name or password; remove it, the token is all that is needed")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
-		return nil, fmt.Errorf("%q has no scheme; write https://%s", cut(text, 128), cut(text, 128))
+	case strings.ContainsAny(text, "?#"):
+		return nil, errors.New("the address has a query or a fragment; remove it")
+	case !strings.Contains(text, "://"):
+		host := strings.TrimLeft(cut(text, 128), "/")
+		return nil, fmt.Errorf("%q has no scheme; write %q", host, "https://"+host)
+	case err != nil:
+		return nil, errors.New("this is not a URL; write https://host") // the cause quotes the text
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("the scheme %q is not that of a web service; write https://host", cut(u.Scheme, 16))
 	case u.Hostname() == "":
 		return nil, errors.New("the address names no host; write https://host")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, errors.New("the address has a query or a fragment; remove it")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !slices.Contains(plainHTTPHosts, u.Hostname()):
 		return nil, fmt.Errorf("plain http would send the token to %s in clear; use https, or allow it by PlainHTTPHosts: []string{%q}", u.Hostname(), u.Hostname())
 	}
-	u.Path = strings.TrimRight(u.Path, "/")
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
 }
 

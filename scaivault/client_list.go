@@ -34,7 +34,7 @@ func (c *Client) List(ctx context.Context, prefix string, opts *ListOptions) ite
 		if prefix != "" {
 			prefix += "/" // as the service's own examples have it
 		}
-		l := lister{c: c, prefix: prefix, limit: opts.PageSize}
+		l := lister{c: c, limit: opts.PageSize}
 		l.walk(ctx, prefix, yield)
 	}
 }
@@ -42,16 +42,15 @@ func (c *Client) List(ctx context.Context, prefix string, opts *ListOptions) ite
 // A lister goes through all pages, and into folders should the service list
 // one level at a time.
 type lister struct {
-	c      *Client
-	prefix string
-	limit  int
+	c     *Client
+	limit int
 }
 
 // walk lists one prefix. It reports whether to go on.
 func (l *lister) walk(ctx context.Context, prefix string, yield func(Entry, error) bool) bool {
-	cursor := ""
+	cursor, seen := "", cursorGuard{}
 	for {
-		page, err := l.page(ctx, prefix, cursor)
+		page, err := l.page(ctx, prefix, cursor, &seen)
 		if err != nil {
 			yield(Entry{}, err)
 			return false
@@ -71,12 +70,12 @@ func (l *lister) walk(ctx context.Context, prefix string, yield func(Entry, erro
 // item yields one entry, or goes into one folder.
 func (l *lister) item(ctx context.Context, item wireEntry, prefix string, yield func(Entry, error) bool) bool {
 	path := item.Path
-	if !strings.HasPrefix(path, l.prefix) || path == l.prefix {
+	// Going only downwards ends, whatever the service says.
+	if !strings.HasPrefix(path, prefix) || path == prefix {
 		return true
 	}
 	if strings.HasSuffix(path, "/") {
-		// A folder that is not below the one asked for would never end.
-		if len(path) <= len(prefix) || brokenPathRule(strings.TrimSuffix(path, "/")) != "" {
+		if brokenPathRule(strings.TrimSuffix(path, "/")) != "" {
 			return true
 		}
 		return l.walk(ctx, path, yield)
@@ -85,7 +84,7 @@ func (l *lister) item(ctx context.Context, item wireEntry, prefix string, yield 
 }
 
 // page asks for one page.
-func (l *lister) page(ctx context.Context, prefix, cursor string) (*listPage, error) {
+func (l *lister) page(ctx context.Context, prefix, cursor string, seen *cursorGuard) (*listPage, error) {
 	ctx, cancel := l.c.withDeadline(ctx)
 	defer cancel()
 	r := request{op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: apiSecrets,
@@ -98,10 +97,35 @@ func (l *lister) page(ctx context.Context, prefix, cursor string) (*listPage, er
 	if err := ans.decode(r, &page); err != nil {
 		return nil, err
 	}
-	if page.next != "" && page.next == cursor {
+	switch {
+	case !page.known:
+		return nil, ans.malformed(r, "the answer holds no list of secrets")
+	case page.more && page.next == "":
+		return nil, ans.malformed(r, "there is more, but the answer names no cursor")
+	case !seen.isNew(page.next):
 		return nil, ans.malformed(r, "the service repeats its cursor, so the listing would never end")
 	}
 	return &page, nil
+}
+
+// A cursorGuard notices that cursors go in a circle. It remembers one of them,
+// at ever longer distances, so it finds every circle and never grows.
+type cursorGuard struct {
+	kept         string
+	steps, until int
+}
+
+func (g *cursorGuard) isNew(cursor string) bool {
+	if cursor == "" {
+		return true
+	}
+	if cursor == g.kept {
+		return false
+	}
+	if g.steps++; g.steps > g.until {
+		g.kept, g.steps, g.until = cursor, 0, 2*g.until+1
+	}
+	return true
 }
 
 type wireEntry struct {
@@ -125,38 +149,56 @@ func (e *wireEntry) UnmarshalJSON(b []byte) error {
 type listPage struct {
 	items []wireEntry
 	next  string
+	more  bool // the service says so
+	known bool // there was a list
 }
 
 // UnmarshalJSON accepts the items under secrets, data or items, or as a bare
 // array, and stops where has_more says so.
 func (p *listPage) UnmarshalJSON(b []byte) error {
 	if bytes.HasPrefix(b, []byte("[")) {
+		p.known = true
 		return json.Unmarshal(b, &p.items)
 	}
 	var w struct {
-		Secrets, Data, Items []wireEntry
-		Cursor               lenient[string] `json:"cursor"`
-		NextCursor           lenient[string] `json:"next_cursor"`
-		HasMore              *bool           `json:"has_more"`
+		Secrets, Data, Items json.RawMessage
+		Cursor               wireCursor `json:"cursor"`
+		NextCursor           wireCursor `json:"next_cursor"`
+		HasMore              *bool      `json:"has_more"`
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	switch {
-	case w.Secrets != nil:
-		p.items = w.Secrets
-	case w.Data != nil:
-		p.items = w.Data
-	case w.Items != nil:
-		p.items = w.Items
-	default:
-		return errNoItems
-	}
 	if w.HasMore == nil || *w.HasMore {
-		p.next = defaultTo(w.NextCursor.value, w.Cursor.value)
+		p.next = defaultTo(string(w.NextCursor), string(w.Cursor))
 	}
-	if w.HasMore != nil && *w.HasMore && p.next == "" {
-		return errNoItems
+	p.more = w.HasMore != nil && *w.HasMore
+	for _, list := range []json.RawMessage{w.Secrets, w.Data, w.Items} {
+		if list == nil {
+			continue
+		}
+		p.known = true // also as null, which some encoders write for an empty list
+		if string(list) != "null" {
+			return json.Unmarshal(list, &p.items)
+		}
+	}
+	return nil
+}
+
+// wireCursor reads a cursor, also one that is a number. What it cannot read is
+// an error: a listing must not end early in silence.
+type wireCursor string
+
+func (c *wireCursor) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte(`"`)) {
+		return json.Unmarshal(b, (*string)(c))
+	}
+	var number *json.Number
+	if err := json.Unmarshal(b, &number); err != nil {
+		return err
+	}
+	if number != nil {
+		*c = wireCursor(*number)
 	}
 	return nil
 }

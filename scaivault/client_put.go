@@ -19,7 +19,8 @@ import (
 // A PUT always appends a version, so it is never repeated blindly: only when
 // nothing was sent, or when the service refused it because of its rate limit.
 // When it was sent and no answer came, Put reads the secret back; if it can't
-// tell that this write is there, the error matches [ErrUncertain].
+// tell that this write is there, the error matches [ErrUncertain]. That look
+// takes at most 5 seconds, also when ctx has ended by then.
 //
 // IfAbsent, IfVersion and IfUnchanged are a look before the write; the service
 // documents no such condition, so another writer can come in between. If the
@@ -56,7 +57,7 @@ func (c *Client) Put(ctx context.Context, path string, data map[string]any, opts
 	}
 	version, ok := writtenVersion(ans.body)
 	if !ok {
-		e := ans.malformed(r, "the answer to the write is not JSON")
+		e := ans.malformed(r, "")
 		return c.lookForWrite(ctx, path, lostWrite{e, raw, opts, start, before})
 	}
 	return &Written{Version: version, Source: sourceScaiVault}, nil
@@ -71,7 +72,7 @@ func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOpti
 	if !opts.IfAbsent && opts.IfVersion == nil && opts.IfUnchanged == nil {
 		return noVersion, nil
 	}
-	now, _, err := c.read(ctx, path, nil)
+	now, _, err := c.read(ctx, path, nil, false)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return noVersion, err
 	}
@@ -83,6 +84,8 @@ func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOpti
 	switch {
 	case opts.IfAbsent && now != nil:
 		reason = "the secret exists and IfAbsent was asked for"
+	case opts.IfVersion != nil && now != nil && version == 0:
+		reason = "IfVersion was asked for and the service does not tell the secret's version"
 	case opts.IfVersion != nil && *opts.IfVersion != version:
 		reason = fmt.Sprintf("the latest version is %d and IfVersion asked for %d", version, *opts.IfVersion)
 	case opts.IfUnchanged != nil && !opts.IfUnchanged.Equal(now):
@@ -116,7 +119,7 @@ func (c *Client) lookUp(ctx context.Context) (context.Context, context.CancelFun
 func (c *Client) lookForWrite(ctx context.Context, path string, w lostWrite) (*Written, error) {
 	look, cancel := c.lookUp(ctx)
 	defer cancel()
-	now, ans, err := c.read(look, path, nil)
+	now, ans, err := c.read(look, path, nil, false)
 	switch {
 	case err != nil:
 		return nil, uncertain(w.cause, "and reading it back failed too; read the secret before you write again")
@@ -143,8 +146,11 @@ func (w *lostWrite) isOurs(now *Secret, ans *answer) bool {
 		return false
 	}
 	// The header has whole seconds, cut off: the start lies within one second
-	// of this.
+	// after this. Where the update has whole seconds too, so must this.
 	start := serverNow.Add(-time.Since(w.start))
+	if now.info.UpdatedAt.Nanosecond() == 0 {
+		start = start.Truncate(time.Second)
+	}
 	return !now.info.UpdatedAt.Before(start)
 }
 
@@ -154,7 +160,7 @@ func (w *lostWrite) isOurs(now *Secret, ans *answer) bool {
 func uncertain(cause *Error, reason string) *Error {
 	e := *cause
 	e.Kind = ErrUncertain
-	e.Reason = "no answer after the request was sent, " + reason
+	e.Reason = "no answer that counts after the request was sent, " + reason
 	e.RetryAfter = 0
 	return &e
 }

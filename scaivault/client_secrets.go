@@ -3,6 +3,7 @@
 package scaivault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,13 @@ import (
 // that does not exist is [ErrNotFound]; a path that breaks a rule is
 // [ErrInvalid], before any I/O.
 func (c *Client) Get(ctx context.Context, path string) (*Secret, error) {
-	return c.get(ctx, path, nil)
+	return c.get(ctx, path, nil, false)
+}
+
+// getOnce is Get without repetition, for a Store that has another source to
+// ask.
+func (c *Client) getOnce(ctx context.Context, path string) (*Secret, error) {
+	return c.get(ctx, path, nil, true)
 }
 
 // GetVersion reads one version of a secret. A version that never was, or that
@@ -24,21 +31,21 @@ func (c *Client) GetVersion(ctx context.Context, path string, version int) (*Sec
 	if version < 1 {
 		return nil, c.invalid("get", path, fmt.Sprintf("version %d; versions count from 1", version))
 	}
-	return c.get(ctx, path, queryVersion(version))
+	return c.get(ctx, path, queryVersion(version), false)
 }
 
-func (c *Client) get(ctx context.Context, path string, query url.Values) (*Secret, error) {
+func (c *Client) get(ctx context.Context, path string, query url.Values, once bool) (*Secret, error) {
 	if rule := brokenPathRule(path); rule != "" {
 		return nil, c.invalid("get", path, rule)
 	}
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	s, _, err := c.read(ctx, path, query)
+	s, _, err := c.read(ctx, path, query, once)
 	return s, err
 }
 
-func (c *Client) read(ctx context.Context, path string, query url.Values) (*Secret, *answer, error) {
-	r := request{op: "get", path: path, method: http.MethodGet, apiPath: apiSecret(path), query: query, reads: true}
+func (c *Client) read(ctx context.Context, path string, query url.Values, once bool) (*Secret, *answer, error) {
+	r := request{op: "get", path: path, method: http.MethodGet, apiPath: apiSecret(path), query: query, reads: true, once: once}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		return nil, nil, plain(err)
@@ -84,7 +91,7 @@ func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) e
 	}
 	look, stop := c.lookUp(ctx)
 	defer stop()
-	if _, _, lookErr := c.read(look, path, nil); errors.Is(lookErr, ErrNotFound) {
+	if _, _, lookErr := c.read(look, path, nil, false); errors.Is(lookErr, ErrNotFound) {
 		return nil
 	}
 	return uncertain(sent.cause, "the secret may be deleted later")
@@ -107,23 +114,23 @@ func plain(err error) error {
 // alone or under a key.
 type wireWritten struct {
 	Version wireInt `json:"version"`
-	Secret  struct {
+	Secret  lenient[struct {
 		Version wireInt `json:"version"`
-	} `json:"secret"`
+	}] `json:"secret"`
 }
 
 // writtenVersion reads the version out of a write's answer. It reports false
-// for an answer that the service can't have given.
+// for an answer that the service can't have given, or that says no.
 func writtenVersion(body []byte) (int, bool) {
-	if len(body) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return 0, true
 	}
-	if !json.Valid(body) {
+	if _, isError := parseEnvelope(body); isError || !json.Valid(body) {
 		return 0, false
 	}
 	var w wireWritten
 	if json.Unmarshal(body, &w) != nil {
 		return 0, true // some other JSON: it was accepted, and does not say more
 	}
-	return int(max(w.Version, w.Secret.Version)), true
+	return int(max(w.Version, w.Secret.value.Version)), true
 }

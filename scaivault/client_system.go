@@ -3,6 +3,7 @@
 package scaivault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,19 +36,33 @@ func (c *Client) WhoAmI(ctx context.Context) (*Identity, error) {
 	if err != nil {
 		return nil, plain(err)
 	}
-	var w struct {
-		Identity
-		Expires wireTime `json:"token_expires_at"`
-	}
+	var w wireIdentity
 	if err := ans.decode(r, &w); err != nil {
 		return nil, err
 	}
 	if w.ID == "" {
 		return nil, ans.malformed(r, "the answer names no identity")
 	}
-	w.TokenExpiresAt = w.Expires.Time
-	return &w.Identity, nil
+	return &Identity{
+		ID: w.ID, Type: w.Type.value, DisplayName: w.DisplayName.value, TenantID: w.TenantID.value, PartnerID: w.PartnerID.value,
+		Scopes: w.Scopes.value, Groups: w.Groups.value, Roles: w.Roles.value, TokenExpiresAt: w.Expires.Time,
+	}, nil
 }
+
+type wireIdentity struct {
+	ID          string            `json:"identity_id"`
+	Type        lenient[string]   `json:"identity_type"`
+	DisplayName lenient[string]   `json:"display_name"`
+	TenantID    lenient[string]   `json:"tenant_id"`
+	PartnerID   lenient[string]   `json:"partner_id"`
+	Scopes      lenient[[]string] `json:"scopes"`
+	Groups      lenient[[]string] `json:"groups"`
+	Roles       lenient[[]string] `json:"roles"`
+	Expires     wireTime          `json:"token_expires_at"`
+}
+
+// statusNotReady is the documented opposite of "ready".
+const statusNotReady = "not_ready"
 
 // Readiness is what the service says of itself.
 type Readiness struct {
@@ -71,16 +86,16 @@ func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 		return nil, plain(err)
 	}
 	var w struct {
-		Status string                     `json:"status"`
-		Checks map[string]json.RawMessage `json:"checks"`
-		Errors map[string]json.RawMessage `json:"errors"`
+		Status string                              `json:"status"`
+		Checks lenient[map[string]json.RawMessage] `json:"checks"`
+		Errors lenient[map[string]json.RawMessage] `json:"errors"`
 	}
 	if json.Unmarshal(ans.body, &w) != nil || w.Status == "" {
 		return nil, answerError(r.op, "", ans.status, ans.header, ans.body)
 	}
-	ready := &Readiness{Status: w.Status, Checks: texts(w.Checks), Errors: texts(w.Errors)}
-	if ans.status != http.StatusOK {
-		return ready, &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Status: ans.status, Reason: "the service is not ready"}
+	ready := &Readiness{Status: w.Status, Checks: texts(w.Checks.value), Errors: texts(w.Errors.value)}
+	if ans.status/100 != 2 || w.Status == statusNotReady {
+		return ready, ans.malformed(r, "the service is not ready")
 	}
 	return ready, nil
 }
@@ -121,14 +136,17 @@ func (c *Client) Do(ctx context.Context, method, apiPath string, in, out any) er
 	if err != nil {
 		return err
 	}
-	if out == nil || len(ans.body) == 0 {
+	if len(bytes.TrimSpace(ans.body)) == 0 {
 		return nil
+	}
+	if out == nil {
+		out = new(json.RawMessage) // an answer that is no JSON is not the service's
 	}
 	if err := ans.decode(r, out); err != nil {
 		if r.reads {
 			return err
 		}
-		return uncertain(err, "it is not JSON, so it may have been done; look before you repeat it")
+		return uncertain(err, "so it may have been done; look before you repeat it")
 	}
 	return nil
 }
@@ -140,6 +158,9 @@ func (c *Client) doRequest(method, apiPath string, in any) (request, error) {
 	query, err := url.ParseQuery(rawQuery)
 	unescaped, pathErr := url.PathUnescape(path)
 	switch {
+	case method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
+		r.op = "call"
+		return r, c.invalid(r.op, path, "the method is not one of HTTP in capitals, such as GET")
 	case !strings.HasPrefix(path, apiPrefix):
 		return r, c.invalid(r.op, "", "an API path starts with "+apiPrefix)
 	case err != nil || pathErr != nil || strings.ContainsAny(path, "#\\") || strings.Contains("/"+unescaped+"/", "/../"):

@@ -2,4 +2,93 @@
 
 // Package scaivault reads and writes secrets while they move from HashiCorp
 // Vault to ScaiVault.
+//
+// An application makes one [Store] and calls [Store.Get] and [Store.Put] with
+// ScaiVault paths, from the first day. A [Flag] decides path by path, and at
+// every call, which of the two services answers, which one is the authority,
+// and what happens when one of them is down. While at least one service that
+// the stage allows can answer, Get answers. A write goes to the authority or
+// fails; it is never sent elsewhere because the authority was slow.
+//
+// [Client] speaks ScaiVault's HTTP API. The Vault side is in package
+// scaivault/vault; a program that does not import that one links no HashiCorp
+// code. Package migrate copies and compares, package federation manages
+// ScaiVault's federation of Vault, and package scaivault/scaivaulttest has both
+// services in memory for tests.
+//
+// # Stages
+//
+// A [Stage] says how far the move of one path has come:
+//
+//	stage      authority  reads go to            and then to                    writes go to  mirrored to
+//	vault      Vault      Vault                  –                              Vault         –
+//	shadow     Vault      Vault                  –                              Vault         ScaiVault, if asked
+//	canary     Vault      ScaiVault while the    Vault, for any answer of       Vault         ScaiVault
+//	                      path is clean, else    ScaiVault that is not a value
+//	                      Vault
+//	freeze     Vault      as canary              as canary                      nobody: Put   –
+//	                                                                            waits
+//	cutover    ScaiVault  ScaiVault              Vault, only when ScaiVault is  ScaiVault     Vault
+//	                                             unavailable
+//	scaivault  ScaiVault  ScaiVault              –                              ScaiVault     –
+//
+// One principle gives the whole table: the authority's answer is final,
+// including its no; the other source's answer counts only when it is a value.
+// So a secret that was deleted in ScaiVault does not come back from Vault's old
+// copy at cutover, and at canary a path that was not copied yet, or was rotated
+// in Vault since, keeps being right.
+//
+// A "no" is an answer that says so: not found, permission denied, an invalid
+// request. Anything else is no answer, and the source is unavailable: a
+// transport error, a time-out, 5xx, 429, a 401 that stays after the token was
+// asked for again, or a 403 or 404 that is not the service's own.
+//
+// A path is clean at canary when both sides were compared equal within
+// [CompareConfig.MaxAge]. The first read of a path compares before it answers;
+// later comparisons run in the background. A difference, a no of one side, a
+// write that could not be mirrored, or age end it: Vault first until the sides
+// are equal again. With Vault unavailable, ScaiVault's value of a path that is
+// not clean is served, and [Secret.Failover] says so.
+//
+// At shadow and cutover a sample of the reads is compared in the background.
+//
+// # Moving the authority
+//
+// The authority moves only through freeze: set freeze, wait until the flag has
+// reached every instance and for the longest Put, copy (migrate.Copy), see a
+// clean diff (migrate.Diff), set cutover. Backwards it is the same with the copy
+// reversed. A Put that waits at freeze goes on by itself with the next stage, or
+// ends with its ctx as [ErrFrozen]. Services that never write may skip freeze.
+//
+// A flag that cannot say keeps the last known stage of the path; nothing ever
+// falls back to a zero value.
+//
+// # Writes
+//
+// A write whose fate is unknown is looked up, not repeated; if it still cannot
+// be known, the error matches [ErrUncertain]. A mirror is a loop: read the
+// authority, write the mirror, read the authority again, repeat if it moved. So
+// of two writers' mirrors the newest value stays. A mirrored copy carries a mark
+// in its metadata, as a copied one does, so that a later copy knows it as ours.
+//
+// # Errors
+//
+// Every error matches one of the sentinels, such as [ErrNotFound], by
+// [errors.Is]; but for a context that the caller cancelled, which shows as
+// [context.Canceled]. [*Error] has the details. When more than one source was
+// asked, the error is a [*FailoverError] that names every attempt and unwraps
+// to the authority's error alone.
+//
+// # Redaction
+//
+// A [Secret] keeps its data behind a func, so no fmt verb, encoder, logger or
+// dumper shows it, also not from an unexported field of another struct. Errors
+// never hold a value, a token, a query or a response body. [Secret.Field],
+// [Secret.Data], [Secret.JSON] and [Secret.Decode] reveal.
+//
+// # Concurrency
+//
+// Everything in this package is safe for concurrent use, but for configuration
+// structs while they are being filled. The Store owns its goroutines, and
+// [Store.Close] waits for them.
 package scaivault

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The categories of errors, each something that a caller can act on. Every
@@ -105,7 +106,17 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
 	}
-	return b.String()
+	return withoutControls(b.String())
+}
+
+// withoutControls keeps the text of a cause from outside in one line.
+func withoutControls(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func (e *Error) facts() string {
@@ -137,14 +148,15 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// Format prints Error under every verb, so that %#v shows no field either.
-func (e *Error) Format(f fmt.State, _ rune) { printError(f, e) }
+// Format prints Error under every verb, so that %#v shows no field either. Like
+// the two methods below it holds for a copy of what the pointer points to, too.
+func (e Error) Format(f fmt.State, _ rune) { printError(f, &e) }
 
 // LogValue is the text of Error.
-func (e *Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+func (e Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // MarshalText is the text of Error, so that encoders show no field either.
-func (e *Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+func (e Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 func printError(w io.Writer, err error) {
 	// A printer that cannot print has nobody to tell.
@@ -241,6 +253,9 @@ func isNo(err error) bool {
 			return true
 		case codeTenantNotFound: // a wrong setting, never an absence
 			return false
+		}
+		if e.Kind == ErrUnauthenticated || e.Kind == ErrUnavailable {
+			return false // whatever the cause says: the service did not
 		}
 	}
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrPermission) ||

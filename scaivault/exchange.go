@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -29,6 +28,8 @@ type request struct {
 	reads   bool   // may be repeated whatever happened
 	// anyStatus makes every whole answer a success.
 	anyStatus bool
+	// once asks each address at most once and waits for nothing.
+	once bool
 }
 
 // An answer is a success with its whole body.
@@ -48,7 +49,10 @@ func (e sentError) Unwrap() error { return e.cause }
 // exchange makes one call: it repeats what may be repeated. Every status of
 // 200 to 299 is a success. Its error is an *Error, or a sentError around one.
 func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
-	waits := c.waits()
+	waits, tries := c.waits(), c.cfg.Retry.maxRetries()+len(c.urls)
+	if r.once {
+		tries = len(c.urls)
+	}
 	renewed, internalErrors := false, 0
 	for try := 0; ; try++ {
 		ans, err := c.attempt(ctx, r, c.urls[try%len(c.urls)], &renewed)
@@ -62,7 +66,7 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 		if e.Code == codeInternalError {
 			internalErrors++
 		}
-		if !mayRepeat(r, err) || internalErrors > 1 || try >= c.cfg.Retry.maxRetries()+len(c.urls)-1 {
+		if !mayRepeat(r, err) || internalErrors > 1 || try+1 >= tries || r.once && e.RetryAfter > 0 {
 			return nil, err
 		}
 		wait := time.Duration(0)
@@ -70,6 +74,10 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 			wait = max(e.RetryAfter, waits.NextBackOff())
 		}
 		if !sleep(ctx, wait) {
+			if ctx.Err() != nil {
+				last := *e
+				return nil, c.interrupted(ctx, &last)
+			}
 			return nil, err
 		}
 	}
@@ -89,7 +97,8 @@ func mayRepeat(r request, err error) bool {
 	if errors.Is(err, ErrRateLimited) {
 		return true
 	}
-	if !errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+	var large tooLargeError
+	if !errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &large) {
 		return false
 	}
 	var sent sentError
@@ -117,7 +126,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // attempt sends the request once, and once more with a new token after a 401.
 func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed *bool) (*answer, error) {
-	token, err := c.token(ctx, r.op)
+	if c.closed.Load() {
+		return nil, &Error{Kind: ErrClosed, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
+	}
+	token, err := c.token(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +138,7 @@ func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed 
 		return ans, err
 	}
 	*renewed = true
-	fresh, tokenErr := c.token(ctx, r.op)
+	fresh, tokenErr := c.token(ctx, r)
 	if tokenErr != nil || fresh == token {
 		return nil, err
 	}
@@ -135,9 +147,6 @@ func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed 
 
 // send sends one HTTP request and reads the whole answer.
 func (c *Client) send(ctx context.Context, r request, base *url.URL, token string) (*answer, error) {
-	if c.closed.Load() {
-		return nil, &Error{Kind: ErrClosed, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
-	}
 	attemptCtx, cancel := context.WithTimeout(ctx, c.cfg.attemptTimeout())
 	defer cancel()
 	sent := &sentTrace{}
@@ -147,32 +156,47 @@ func (c *Client) send(ctx context.Context, r request, base *url.URL, token strin
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, sent.mark(r, c.transportError(ctx, r, err))
+		return nil, sent.mark(r, c.transportError(ctx, r, err), err)
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp, c.cfg.maxResponseBytes())
 	if err != nil {
-		e := c.transportError(ctx, r, err)
-		e.Status, e.RequestID = resp.StatusCode, identifier(resp.Header.Get("X-Request-ID"))
-		if resp.StatusCode/100 == 4 {
-			e.Kind = kindOf(resp.StatusCode, "", false)
-			return nil, e
-		}
-		return nil, sent.mark(r, e)
+		return nil, c.brokenAnswer(ctx, r, resp, err)
 	}
 	if resp.StatusCode/100 != 2 && !r.anyStatus {
 		e := answerError(r.op, r.path, resp.StatusCode, resp.Header, body)
-		if resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode/100 == 1 {
-			return nil, sent.mark(r, e)
+		if leavesOpen(e) && !r.reads {
+			return nil, sentError{e}
 		}
 		return nil, e
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
 }
 
+// brokenAnswer is the error of an answer whose head came and whose body did
+// not. A status that refuses counts without its body.
+func (c *Client) brokenAnswer(ctx context.Context, r request, resp *http.Response, cause error) error {
+	e := c.transportError(ctx, r, cause)
+	e.Status, e.RequestID = resp.StatusCode, identifier(resp.Header.Get("X-Request-ID"))
+	if ctx.Err() == nil {
+		e.Kind = kindOf(resp.StatusCode, "", false)
+		e.RetryAfter = retryAfter(resp.Header, time.Now())
+	}
+	if resp.StatusCode/100 == 2 || leavesOpen(e) {
+		if !r.reads {
+			return sentError{e}
+		}
+	}
+	return e
+}
+
 func (c *Client) newRequest(ctx context.Context, r request, base *url.URL, token string) (*http.Request, error) {
 	u := *base
-	u.Path += r.apiPath
+	decoded, err := url.PathUnescape(r.apiPath)
+	if err != nil {
+		return nil, errors.New("the API path is malformed") // the cause quotes it
+	}
+	u.Path, u.RawPath = base.Path+decoded, base.EscapedPath()+r.apiPath
 	u.RawQuery = r.query.Encode()
 	var body io.Reader
 	if r.body != nil {
@@ -180,7 +204,7 @@ func (c *Client) newRequest(ctx context.Context, r request, base *url.URL, token
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
 	if err != nil {
-		return nil, errors.New("the request's URL is malformed") // the cause quotes it
+		return nil, errors.New("the request is malformed") // the cause quotes the URL
 	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -194,67 +218,26 @@ func (c *Client) newRequest(ctx context.Context, r request, base *url.URL, token
 	return req, nil
 }
 
-var errTooLarge = errors.New("too large")
+// A tooLargeError says that an answer has more bytes than it is.
+type tooLargeError int64
+
+func (e tooLargeError) Error() string {
+	return fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", int64(e))
+}
 
 // readBody reads a body up to a limit and tells when it stops too early.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.ContentLength > limit {
-		return nil, errTooLarge
+		return nil, tooLargeError(limit)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(body)) > limit {
-		return nil, errTooLarge
+		return nil, tooLargeError(limit)
 	}
 	return body, nil
-}
-
-// transportError is for everything but a complete answer. The caller's own
-// context shows through; a timeout of ours is ErrUnavailable alone.
-func (c *Client) transportError(ctx context.Context, r request, cause error) *Error {
-	e := &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
-	var wrapped *url.Error
-	if errors.As(cause, &wrapped) {
-		cause = wrapped.Err // the wrapper quotes the whole URL
-	}
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		e.Kind, e.Err = nil, ctx.Err()
-	case ctx.Err() != nil:
-		e.Err = ctx.Err()
-	case errors.Is(cause, context.DeadlineExceeded):
-		e.Reason = fmt.Sprintf("no answer within %v", c.cfg.attemptTimeout())
-	case errors.Is(cause, errTooLarge):
-		e.Reason = fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", c.cfg.maxResponseBytes())
-	case errors.Is(cause, io.ErrUnexpectedEOF):
-		e.Reason = "the answer stopped in the middle"
-	case errors.Is(cause, io.EOF):
-		e.Reason = "the connection was closed without an answer"
-	default:
-		e.Err = cause
-	}
-	return e
-}
-
-// A sentTrace measures whether a request can have left.
-type sentTrace struct{ asked, got atomic.Bool }
-
-func (s *sentTrace) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { s.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { s.got.Store(true) },
-	}
-}
-
-// mark wraps the error of a write in a sentError, unless it is certain that
-// there was no connection. A transport that calls no hooks proves nothing.
-func (s *sentTrace) mark(r request, e *Error) error {
-	if r.reads || s.asked.Load() && !s.got.Load() {
-		return e
-	}
-	return sentError{e}
 }
 
 // decode reads an answer's JSON. What it cannot read is ErrUnavailable: no
@@ -262,9 +245,10 @@ func (s *sentTrace) mark(r request, e *Error) error {
 func (a *answer) decode(r request, into any) *Error {
 	dec := json.NewDecoder(bytes.NewReader(a.body))
 	dec.UseNumber()
-	err := dec.Decode(into)
-	if err == nil {
-		return nil
+	if dec.Decode(into) == nil {
+		if _, err := dec.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
 	}
 	return a.malformed(r, "the answer is not the JSON that was expected; "+describe(a.status, a.header, a.body))
 }

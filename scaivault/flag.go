@@ -47,11 +47,12 @@ func EnvFlag(name string) (Flag, error) {
 // Do not roll out across a change of the authority (from StageFreeze or before
 // to StageCutover or after) in one step: freeze the paths first.
 type Rollout struct {
-	// From holds for the paths that are not in the part.
+	// From holds for the paths that are not in the part. If nil, StageUnknown.
 	From Flag
-	// To holds for the paths that are.
+	// To holds for the paths that are. If nil, StageUnknown.
 	To Flag
 	// Percent is the size of the part, from 0 to 100. A fraction is allowed.
+	// If zero, no path is in the part.
 	Percent float64
 	// Seed makes the parts of two rollouts independent. May be empty.
 	Seed string
@@ -87,8 +88,8 @@ func (r Rollout) share(path string) float64 {
 }
 
 // PathFlags chooses a flag by the path: the first pattern that matches
-// decides, and StageUnknown is the answer where none does. A nil PathFlags
-// answers StageUnknown.
+// decides, and StageUnknown is the answer where none does, or where its Flag is
+// nil. A nil PathFlags answers StageUnknown.
 type PathFlags []PathFlag
 
 // A PathFlag is one line of [PathFlags].
@@ -96,16 +97,33 @@ type PathFlag struct {
 	// Pattern is a ScaiVault path, or one that ends in "/**" for everything
 	// below it, or "**" for everything.
 	Pattern string
-	// Flag answers for the paths that match.
+	// Flag answers for the paths that match. If nil, StageUnknown.
 	Flag Flag
 }
 
 // Stage returns what the first matching flag says.
 func (p PathFlags) Stage(ctx context.Context, path string) Stage {
 	for _, f := range p {
-		if prefix, tail := splitPattern(f.Pattern); f.Flag != nil && matches(prefix, tail, path) {
-			return f.Flag.Stage(ctx, path)
+		if prefix, tail := splitPattern(f.Pattern); !matches(prefix, tail, path) {
+			continue
 		}
+		if f.Flag == nil {
+			return StageUnknown
+		}
+		return f.Flag.Stage(ctx, path)
 	}
 	return StageUnknown
+}
+
+// check finds patterns that can match no path.
+func (p PathFlags) check(problem func(string, ...any)) {
+	for i, f := range p {
+		prefix, _ := splitPattern(f.Pattern)
+		if f.Pattern == "**" {
+			continue
+		}
+		if rule := brokenPathRule(prefix); rule != "" {
+			problem("Flag: pattern %d (%s) can match no path: %s; write a path, a path and /**, or **", i+1, printable(f.Pattern), rule)
+		}
+	}
 }

@@ -5,13 +5,13 @@ package scaivault
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // A Rule says that a secret, or everything below a path, has one name in Vault
 // and another in ScaiVault. Both sides are exact, or both end in "/**", which
-// stands for one or more further levels that are the same on both sides. The
-// ScaiVault side may also be "**" alone, for the whole tenant.
+// stands for one or more further levels that are the same on both sides. A
+// level is never empty, "." or "..". The ScaiVault side may also be "**" alone,
+// for the whole tenant.
 type Rule struct {
 	// Vault is the Vault API path, as it stands in Vault policies and audit
 	// logs: "kv/data/apps/billing/db" on KV v2, "secret/apps/db" on KV v1.
@@ -30,16 +30,12 @@ type Rule struct {
 // immutable and safe for concurrent use. A look-up costs a few map accesses,
 // however many rules there are. A nil Mapping knows no path.
 type Mapping struct {
-	rules     []Rule
-	scaiVault index            // all rules by their ScaiVault side
+	rules     []Rule           // what Rules shows
+	numbered  []Rule           // what the indexes count: rules, and in a part of a mapping those of the other clusters
+	scaiVault index            // all numbered rules by their ScaiVault side
 	vault     map[string]index // rules that are not proxied, by cluster and their Vault side
-	wildcards []int            // numbers of the rules that end in "**" and are not proxied
-}
-
-// An index finds the first rule that matches a path.
-type index struct {
-	exact map[string]int // path → number of the rule
-	tails map[string]int // path before "/**" → number of the rule
+	part      bool             // only the rules of one cluster answer
+	cluster   string           // that one
 }
 
 // NewMapping checks the rules and indexes them. The first rule that matches a
@@ -50,11 +46,8 @@ type index struct {
 // duplicate, hidden wholly by an earlier one, or that would lead two names on
 // one side to the same name on the other.
 func NewMapping(rules ...Rule) (*Mapping, error) {
-	m := &Mapping{
-		rules:     slices.Clone(rules),
-		scaiVault: newIndex(),
-		vault:     map[string]index{},
-	}
+	rules = slices.Clone(rules)
+	m := &Mapping{rules: rules, numbered: rules, scaiVault: newIndex(), vault: map[string]index{}}
 	var problems []error
 	for i, r := range m.rules {
 		err := checkRule(r)
@@ -85,16 +78,22 @@ func (m *Mapping) Rules() []Rule {
 }
 
 // ForCluster returns the part of the mapping that is about one Vault of
-// several, as [Rule.Cluster] names it. It cannot fail: a part of a mapping that
-// inverts inverts too.
+// several, as [Rule.Cluster] names it. A name that an earlier rule gave to a
+// secret of another Vault stays taken, so no two parts lead to one name.
 func (m *Mapping) ForCluster(name string) *Mapping {
-	part := &Mapping{scaiVault: newIndex(), vault: map[string]index{}}
-	for _, r := range m.Rules() {
+	if m == nil {
+		return nil
+	}
+	part := &Mapping{numbered: m.numbered, scaiVault: m.scaiVault, vault: map[string]index{}, part: true, cluster: name}
+	if m.part && m.cluster != name {
+		return part
+	}
+	for _, r := range m.rules {
 		if r.Cluster == name {
 			part.rules = append(part.rules, r)
-			part.add(len(part.rules)-1, r)
 		}
 	}
+	part.vault[name] = m.vault[name]
 	return part
 }
 
@@ -118,7 +117,7 @@ func (m *Mapping) ToScaiVault(vaultPath string) (scaiVaultPath string, ok bool) 
 	if !ok {
 		return "", false
 	}
-	r := m.rules[i]
+	r := m.numbered[i]
 	scaiVaultPath = translate(r.Vault, r.ScaiVault, vaultPath)
 	if back, ok := m.scaiVault.first(scaiVaultPath); !ok || back != i {
 		return "", false // an earlier rule gave this name to another secret
@@ -135,7 +134,10 @@ func (m *Mapping) lookup(scaiVaultPath string) (*Rule, string, bool) {
 	if !ok {
 		return nil, "", false
 	}
-	r := &m.rules[i]
+	r := &m.numbered[i]
+	if m.part && r.Cluster != m.cluster {
+		return nil, "", false
+	}
 	vaultPath := translate(r.ScaiVault, r.Vault, scaiVaultPath)
 	if !r.Proxied {
 		if back, ok := m.vault[r.Cluster].first(vaultPath); !ok || back != i {
@@ -159,82 +161,13 @@ func (m *Mapping) firstInVault(vaultPath string) (int, bool) {
 }
 
 func (m *Mapping) add(i int, r Rule) {
-	m.scaiVault.add(r.ScaiVault, i)
 	if r.Proxied {
+		m.scaiVault.add(r.ScaiVault, i, false)
 		return
 	}
+	m.scaiVault.add(r.ScaiVault, i, true)
 	if _, ok := m.vault[r.Cluster]; !ok {
 		m.vault[r.Cluster] = newIndex()
 	}
-	m.vault[r.Cluster].add(r.Vault, i)
-	if _, tail := splitPattern(r.Vault); tail {
-		m.wildcards = append(m.wildcards, i)
-	}
-}
-
-func newIndex() index { return index{exact: map[string]int{}, tails: map[string]int{}} }
-
-func (ix index) add(pattern string, i int) {
-	into := ix.exact
-	prefix, tail := splitPattern(pattern)
-	if tail {
-		into = ix.tails
-	}
-	if _, taken := into[prefix]; !taken {
-		into[prefix] = i
-	}
-}
-
-// first returns the number of the first rule that matches path.
-func (ix index) first(path string) (int, bool) {
-	best, found := ix.exact[path]
-	consider := func(prefix string) {
-		if i, ok := ix.tails[prefix]; ok && (!found || i < best) {
-			best, found = i, true
-		}
-	}
-	if len(ix.tails) == 0 || path == "" || path[len(path)-1] == '/' {
-		return best, found
-	}
-	consider("")
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' {
-			consider(path[:i])
-		}
-	}
-	return best, found
-}
-
-// splitPattern returns the part before "/**" and whether there was one.
-func splitPattern(pattern string) (prefix string, tail bool) {
-	if pattern == "**" {
-		return "", true
-	}
-	return strings.CutSuffix(pattern, "/**")
-}
-
-func matches(prefix string, tail bool, path string) bool {
-	if !tail {
-		return path == prefix
-	}
-	if prefix == "" {
-		return path != ""
-	}
-	return len(path) > len(prefix)+1 && path[len(prefix)] == '/' && strings.HasPrefix(path, prefix)
-}
-
-// translate takes a path that matches the pattern from to its name under to.
-func translate(from, to, path string) string {
-	prefix, tail := splitPattern(from)
-	if !tail {
-		return to
-	}
-	rest := path
-	if prefix != "" {
-		rest = path[len(prefix)+1:]
-	}
-	if base, _ := splitPattern(to); base != "" {
-		return base + "/" + rest
-	}
-	return rest
+	m.vault[r.Cluster].add(r.Vault, i, true)
 }

@@ -5,6 +5,7 @@ package scaivault
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,11 +15,11 @@ func checkRule(r Rule) error {
 	scai, scaiTail := splitPattern(r.ScaiVault)
 	switch {
 	case r.Vault == "" || r.ScaiVault == "":
-		return errors.New("a rule needs both sides, vault and scaivault")
+		return errors.New("a rule needs both sides; set vault and scaivault")
 	case strings.Contains(vault, "*") || strings.Contains(scai, "*"):
 		return errors.New(`a wildcard is "**" and stands only at the end, as in kv/data/apps/**`)
 	case vaultTail != scaiTail:
-		return errors.New(`either both sides end in "/**" or neither does`)
+		return errors.New(`either both sides end in "/**" or neither does; add it to the other side, or remove it`)
 	}
 	if err := checkVaultPattern(vault, vaultTail); err != nil {
 		return err
@@ -27,10 +28,13 @@ func checkRule(r Rule) error {
 		return nil // "**": the whole tenant
 	}
 	if rule := brokenPathRule(scai); rule != "" {
-		return fmt.Errorf("ScaiVault side: %s", rule)
+		return fmt.Errorf("on the ScaiVault side: %s", rule)
 	}
 	if scaiTail && strings.Count(scai, "/")+2 > maxPathLevels {
-		return fmt.Errorf("ScaiVault side: nothing can lie below a path of %d levels", maxPathLevels)
+		return fmt.Errorf("on the ScaiVault side: nothing can lie below a path of %d levels; leave some away", maxPathLevels)
+	}
+	if scaiTail && len(scai)+len("/x") > maxPathLength {
+		return fmt.Errorf("on the ScaiVault side: nothing can lie below a path of %d characters; leave some away", len(scai))
 	}
 	return nil
 }
@@ -38,20 +42,20 @@ func checkRule(r Rule) error {
 func checkVaultPattern(path string, tail bool) error {
 	switch {
 	case path == "":
-		return errors.New("Vault side: name the mount, as in kv/data/**")
+		return errors.New("on the Vault side: name the mount, as in kv/data/**")
 	case strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") || strings.Contains(path, "//"):
-		return errors.New("Vault side: no leading, trailing or doubled slash")
+		return errors.New("on the Vault side: no leading, trailing or doubled slash; remove it")
 	case !tail && !strings.Contains(path, "/"):
-		return errors.New("Vault side: a mount alone is no secret; name one, as in kv/data/apps/db")
+		return errors.New("on the Vault side: a mount alone is no secret; name one, as in kv/data/apps/db")
 	}
 	for _, segment := range strings.Split(path, "/") {
 		if segment == "." || segment == ".." {
-			return fmt.Errorf("Vault side: %q is not a name", segment)
+			return fmt.Errorf("on the Vault side: %q is not a name; write the path without it", segment)
 		}
 	}
 	for _, c := range path {
 		if c < ' ' || c == 0x7f {
-			return fmt.Errorf("Vault side: unprintable character %q", c)
+			return fmt.Errorf("on the Vault side: unprintable character %q; remove it", c)
 		}
 	}
 	return nil
@@ -103,16 +107,13 @@ func (m *Mapping) checkVaultSide(r Rule) error {
 func (m *Mapping) checkInversion(r Rule) error {
 	vault, _ := splitPattern(r.Vault)
 	scai, _ := splitPattern(r.ScaiVault)
-	for _, j := range m.wildcards {
+	for _, j := range slices.Concat(m.vault[r.Cluster].below[vault], m.scaiVault.below[scai]) {
 		e := m.rules[j]
 		eVault, _ := splitPattern(e.Vault)
 		eScai, _ := splitPattern(e.ScaiVault)
 		vaultRest, vaultWithin := within(vault, eVault)
 		vaultWithin = vaultWithin && e.Cluster == r.Cluster
 		scaiRest, scaiWithin := within(scai, eScai)
-		if !vaultWithin && !scaiWithin {
-			continue
-		}
 		if vaultWithin && scaiWithin && vaultRest == scaiRest {
 			continue
 		}
@@ -127,26 +128,4 @@ func within(prefix, path string) (rest string, ok bool) {
 		return path, true
 	}
 	return strings.CutPrefix(path, prefix+"/")
-}
-
-// covering finds a rule that matches everything that pattern matches.
-func (ix index) covering(pattern string) (int, bool) {
-	path, tail := splitPattern(pattern)
-	if !tail {
-		return ix.first(path)
-	}
-	if i, ok := ix.tails[path]; ok {
-		return i, true
-	}
-	if i, ok := ix.tails[""]; ok {
-		return i, true
-	}
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' {
-			if n, ok := ix.tails[path[:i]]; ok {
-				return n, true
-			}
-		}
-	}
-	return 0, false
 }

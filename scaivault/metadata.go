@@ -49,12 +49,38 @@ func (m Metadata) IsZero() bool {
 	return m.Description == "" && m.Tags == nil && m.Owner == "" && len(m.Values) == 0
 }
 
-// Clone returns a copy that shares no slice and no map with m; the elements
-// of Values are not copied deeply.
+// Clone returns a copy that shares no slice and no map with m. In Values, it
+// copies what JSON can decode to, however deep, and []string and
+// map[string]string.
 func (m Metadata) Clone() Metadata {
 	m.Tags = slices.Clone(m.Tags)
-	m.Values = maps.Clone(m.Values)
+	if m.Values != nil {
+		m.Values, _ = cloneValue(m.Values).(map[string]any)
+	}
 	return m
+}
+
+func cloneValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		c := make(map[string]any, len(v))
+		for k, e := range v {
+			c[k] = cloneValue(e)
+		}
+		return c
+	case []any:
+		c := slices.Clone(v)
+		for i, e := range c {
+			c[i] = cloneValue(e)
+		}
+		return c
+	case []string:
+		return slices.Clone(v)
+	case map[string]string:
+		return maps.Clone(v)
+	default:
+		return v
+	}
 }
 
 // MarshalJSON writes the metadata as one flat object, as ScaiVault keeps it.

@@ -5,6 +5,7 @@ package scaivault
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -60,7 +61,7 @@ func printable(path string) string {
 		cut = cut[:maxPathLength] + "…"
 	}
 	for _, r := range cut {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError || r == ' ' {
+		if !unicode.IsPrint(r) || r == utf8.RuneError || r == ' ' {
 			return fmt.Sprintf("%q", cut)
 		}
 	}

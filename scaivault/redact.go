@@ -4,7 +4,6 @@ package scaivault
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -56,6 +55,10 @@ func (s *Secret) MarshalJSON() ([]byte, error) {
 	}{s.info.Path, s.info.Version, s.info.Source, redacted})
 }
 
+// UnmarshalJSON refuses: MarshalJSON has not written the data, so there would
+// be none. Use [NewSecret].
+func (s *Secret) UnmarshalJSON([]byte) error { return errNotRead }
+
 // MarshalText writes String, for encoders of text.
 func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
@@ -65,4 +68,7 @@ func (s *Secret) GobEncode() ([]byte, error) { return nil, errNoGob }
 // GobDecode refuses, as GobEncode does.
 func (s *Secret) GobDecode([]byte) error { return errNoGob }
 
-var errNoGob = errors.New("a secret cannot be encoded with gob: encode what its JSON method reveals, if you mean to store it")
+var (
+	errNotRead = fmt.Errorf("%w: a secret cannot be read from JSON, as its MarshalJSON method writes no data; use NewSecret", ErrInvalid)
+	errNoGob   = fmt.Errorf("%w: a secret cannot be encoded with gob; encode what its JSON method reveals, if you mean to store it", ErrInvalid)
+)

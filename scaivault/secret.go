@@ -7,6 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/scailabs/scaivault-go/internal/jsonvalue"
@@ -148,17 +151,55 @@ func (s *Secret) Decode(dst any) error {
 	if err == nil {
 		return nil
 	}
-	// The causes below are not wrapped: their texts can hold a value.
-	reason := "a field's own decoder refused its value"
-	var mismatch *json.UnmarshalTypeError
+	return &Error{Kind: ErrInvalid, Op: "decode", Source: s.info.Source, Path: printable(s.info.Path), Reason: s.decodeReason(err, dst)}
+}
+
+// decodeReason tells why Decode failed. It does not wrap or quote the cause,
+// whose text can hold a value.
+func (s *Secret) decodeReason(err error, dst any) string {
 	var bad *json.InvalidUnmarshalError
-	switch {
-	case errors.As(err, &mismatch):
-		reason = fmt.Sprintf("field %q does not fit into a Go %s", mismatch.Field, mismatch.Type)
-	case errors.As(err, &bad):
-		reason = "the destination is not a pointer; pass &v"
+	if errors.As(err, &bad) {
+		return "the destination is not a pointer to something; pass &v"
 	}
-	return &Error{Kind: ErrInvalid, Op: "decode", Source: s.info.Source, Path: s.info.Path, Reason: reason}
+	mismatch, ok := err.(*json.UnmarshalTypeError) //nolint:errorlint // one that a custom decoder wraps is not about our field
+	if ok && mismatch.Field != "" {
+		return fmt.Sprintf("field %q does not fit into a Go %s", mismatch.Field, mismatch.Type)
+	}
+	name := s.refusedField(dst)
+	switch {
+	case ok && name != "":
+		return fmt.Sprintf("field %q does not fit into a Go %s", cut(name, 64), mismatch.Type)
+	case ok:
+		return fmt.Sprintf("the fields do not fit into a Go %s", mismatch.Type)
+	case name != "":
+		return fmt.Sprintf("field %q was refused by the decoder of its own Go type", cut(name, 64))
+	default:
+		return "the decoder of a Go type's own refused the value"
+	}
+}
+
+// refusedField finds the first field that alone does not go into a value like
+// dst. It finds none where dst decodes itself, as that may need all fields.
+func (s *Secret) refusedField(dst any) string {
+	if _, own := dst.(json.Unmarshaler); own {
+		return ""
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(s.raw(), &fields); err != nil {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		alone, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		if err != nil {
+			continue
+		}
+		dec := json.NewDecoder(bytes.NewReader(alone))
+		dec.UseNumber()
+		if dec.Decode(reflect.New(reflect.TypeOf(dst).Elem()).Interface()) != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // Equal tells whether two secrets hold the same data, by meaning: the order of

@@ -40,7 +40,7 @@ func (s *Store) readComparing(ctx context.Context, r *route, now standing) resul
 			answers <- a
 		}()
 		start := time.Now()
-		a.secret, a.err = askSource(other, r.scaiVault, s.cfg.Failover.attemptTimeout())
+		a.secret, a.err = askSource(other, r.scaiVault, s.cfg.Failover.attemptTimeout(), true)
 		a.took = time.Since(start)
 	})
 	if !started {
@@ -162,7 +162,7 @@ func (s *Store) compareSides(r *route, from leg, have *Secret) (outcome CompareO
 			err = &Error{Kind: ErrUnavailable, Op: "compare", Source: to.side.String(), Path: to.path, Reason: "the source panicked"}
 		}
 	}()
-	found, err := askSource(s.lane.ctx, to, s.cfg.Compare.timeout())
+	found, err := askSource(s.lane.ctx, to, s.cfg.Compare.timeout(), true)
 	outcome, fields = outcomeOf(have, to.side, asked{secret: found, err: err})
 	return outcome, fields, err
 }

@@ -189,6 +189,9 @@ func (c *StoreConfig) checkFlag(problem func(string, ...any)) {
 		}
 		return
 	}
+	if lines, ok := c.Flag.(PathFlags); ok {
+		lines.check(problem)
+	}
 	if canBeUnknown(c.Flag) && c.InitialStage == StageUnknown {
 		problem("InitialStage: required, as the flag does not answer for every path; set the stage that holds until it does")
 	}

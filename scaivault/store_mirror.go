@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"time"
 
 	"github.com/scailabs/scaivault-go/internal/mark"
 )
@@ -24,19 +23,27 @@ func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (e
 			err = &Error{Kind: ErrUnavailable, Op: "mirror", Path: r.path, Reason: "a source panicked"}
 		}
 	}()
+	// One mirror of a path at a time, so that the mark of each names the version
+	// that it makes.
+	if err := r.state.takeMirror(ctx); err != nil {
+		return &Error{Kind: ErrUnavailable, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+			Reason: "an earlier write of this path is still being mirrored", Err: err}
+	}
+	defer r.state.leaveMirror()
 	limit := s.cfg.Failover.attemptTimeout()
-	truth, err := askSource(ctx, r.authority(), limit)
+	truth, err := askSource(ctx, r.authority(), limit, false)
 	if err != nil {
 		return err
 	}
 	for range maxMirrorRounds {
-		if err := s.authorityMoved(ctx, r); err != nil {
+		err := s.writeMirror(ctx, r, truth, opts)
+		if errors.Is(err, ErrConflict) && r.other().side == SideVault {
+			continue // somebody wrote there since it was read
+		}
+		if err != nil {
 			return err
 		}
-		if err := writeMirror(ctx, r, truth, opts, limit); err != nil {
-			return err
-		}
-		again, err := askSource(ctx, r.authority(), limit)
+		again, err := askSource(ctx, r.authority(), limit, false)
 		if err != nil {
 			return err
 		}
@@ -49,21 +56,23 @@ func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (e
 		Reason: "the authority is written faster than it can be mirrored"}
 }
 
-// authorityMoved stops a mirror that would write to what has become the
-// authority.
+// authorityMoved stops a mirror whose target has become the authority. At
+// freeze nobody writes, so a mirror under way brings over the last write of the
+// stage before, as the copy that follows would.
 func (s *Store) authorityMoved(ctx context.Context, r *route) error {
-	if stage := s.stage(ctx, r.path, r.state); stage.vaultRules() != r.stage.vaultRules() {
-		return &Error{Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
-			Reason: "the authority has changed to " + stage.String() + " meanwhile"}
+	stage := s.stage(ctx, r.path, r.state)
+	if stage == StageFreeze || stage.vaultRules() == r.stage.vaultRules() {
+		return nil
 	}
-	return nil
+	return &Error{Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+		Reason: "the authority has moved meanwhile; the path is at stage " + stage.String()}
 }
 
 // writeMirror writes one value to the mirror, unless it is there already. The
 // copy carries a mark, so that a later migration knows it as a copy.
-func writeMirror(ctx context.Context, r *route, truth *Secret, opts *PutOptions, limit time.Duration) error {
-	to := r.other()
-	there, err := askSource(ctx, to, limit)
+func (s *Store) writeMirror(ctx context.Context, r *route, truth *Secret, opts *PutOptions) error {
+	to, limit := r.other(), s.cfg.Failover.attemptTimeout()
+	there, err := askSource(ctx, to, limit, false)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		there = nil
@@ -76,6 +85,9 @@ func writeMirror(ctx context.Context, r *route, truth *Secret, opts *PutOptions,
 	if err != nil {
 		return err
 	}
+	if err := s.authorityMoved(ctx, r); err != nil {
+		return err
+	}
 	put, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	_, err = to.source.Put(put, to.path, data, mirrorOptions(r, truth, there, opts))
@@ -85,6 +97,28 @@ func writeMirror(ctx context.Context, r *route, truth *Secret, opts *PutOptions,
 		_, err = to.source.Put(put, to.path, data, nil)
 	}
 	return err
+}
+
+// takeMirror waits until no other mirror of the path is under way.
+func (st *pathState) takeMirror(ctx context.Context) error {
+	st.mu.Lock()
+	if st.mirror == nil {
+		st.mirror = make(chan struct{}, 1)
+	}
+	turn := st.mirror
+	st.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (st *pathState) leaveMirror() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	<-st.mirror // holds our own token, so this does not wait
 }
 
 // mirrorOptions keeps the metadata that the mirror has, adds what the caller
@@ -102,6 +136,9 @@ func mirrorOptions(r *route, truth, there *Secret, opts *PutOptions) *PutOptions
 		}
 		out.MaxVersions = opts.MaxVersions
 		out.Metadata = overlay(out.Metadata, opts.Metadata)
+	}
+	if r.other().side == SideVault && (there == nil || version > 0) {
+		out.IfVersion = &version // KV v2 checks it; the mark names the next one
 	}
 	out.Metadata.Values = mark.Mark{
 		Source: r.authority().path, SourceVersion: truth.Version(), Version: version + 1, WriteID: mark.NewWriteID(),

@@ -148,7 +148,7 @@ func (q *question) ask(l leg, more bool) *Secret {
 	if deadline, ok := q.ctx.Deadline(); ok && more {
 		limit = min(limit, time.Until(deadline)/2)
 	}
-	secret, err := askSource(q.ctx, l, limit)
+	secret, err := askSource(q.ctx, l, limit, more)
 	if err == nil {
 		return secret
 	}
@@ -183,12 +183,22 @@ func (q *question) failed() result {
 		Attempts: q.attempts, authority: q.authorityErr}}
 }
 
+// A source that can be asked without repeating itself, for when somebody else
+// can be asked instead.
+type askedOnce interface {
+	getOnce(ctx context.Context, path string) (*Secret, error)
+}
+
 // askSource asks a source, with a time limit of our own, and makes sure that
 // its error says what kind it is.
-func askSource(ctx context.Context, l leg, limit time.Duration) (*Secret, error) {
+func askSource(ctx context.Context, l leg, limit time.Duration, once bool) (*Secret, error) {
 	attempt, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	secret, err := l.source.Get(attempt, l.path)
+	get := l.source.Get
+	if single, ok := l.source.(askedOnce); ok && once {
+		get = single.getOnce
+	}
+	secret, err := get(attempt, l.path)
 	if err == nil && secret != nil {
 		if secret.info.Source == "" {
 			secret = secret.answered(secret.info.Path, l.source.Name(), false)

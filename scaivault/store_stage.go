@@ -60,6 +60,7 @@ type pathState struct {
 	comparing  bool      // a comparison is under way
 	notBefore  time.Time // of the next comparison, while the path is not clean
 	patience   time.Duration
+	mirror     chan struct{} // holds a token while a mirror is under way
 }
 
 // The first and the largest pause between comparisons of a path that is not

@@ -6,15 +6,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // wireSecret is the documented secret object. It reads what it can: a field of
 // another type than documented counts as absent, but for the data.
 type wireSecret struct {
-	Path      string          `json:"path"`
 	Type      lenient[Type]   `json:"secret_type"`
 	Version   wireInt         `json:"version"`
 	Data      json.RawMessage `json:"data"`
@@ -119,16 +121,40 @@ func encodeData(data map[string]any) (_ json.RawMessage, reason string) {
 		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
 	}
 	raw, err := marshal(data)
-	if err == nil {
+	if err == nil && !lostText(raw) {
 		return raw, ""
 	}
 	// The cause is not told: it can quote a value. The field can be told.
-	for name, v := range data {
-		if _, err := marshal(v); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		field, err := marshal(data[name])
+		_, verbatim := data[name].(json.RawMessage)
+		switch {
+		case err != nil:
 			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name, 64))
+		case !utf8.ValidString(name) || !utf8.Valid(field) || !verbatim && lostText(field):
+			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON cannot keep; encode it, for instance in base64", cut(name, 64))
 		}
 	}
-	return nil, "the data cannot be written as JSON"
+	if err != nil {
+		return nil, "the data cannot be written as JSON"
+	}
+	return raw, ""
+}
+
+// lostText tells whether encoding/json may have replaced bytes that are not
+// UTF-8: it writes an escape for them, and U+FFFD itself as it is.
+func lostText(encoded []byte) bool {
+	for rest := encoded; ; {
+		i := bytes.Index(rest, []byte(`\ufffd`))
+		if i < 0 {
+			return !utf8.Valid(encoded)
+		}
+		before := rest[:i]
+		if (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 0 {
+			return true
+		}
+		rest = rest[i+1:]
+	}
 }
 
 // marshal is json.Marshal without the escaping for HTML.

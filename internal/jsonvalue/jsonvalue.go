@@ -41,9 +41,10 @@ func Object(raw []byte) (map[string]any, error) {
 
 // Equal tells whether two JSON objects mean the same. Their canonical forms
 // are compared in constant time. Documents that are no objects equal nothing.
+// Where a key stands twice, the last one counts.
 func Equal(a, b []byte) bool {
-	x, errA := Object(a)
-	y, errB := Object(b)
+	x, errA := exactObject(a)
+	y, errB := exactObject(b)
 	if errA != nil || errB != nil {
 		return false
 	}
@@ -54,11 +55,11 @@ func Equal(a, b []byte) bool {
 // objects, sorted: those that one of them lacks and those whose values do not
 // mean the same. It returns ErrNotObject if either is no object.
 func DifferentFields(a, b []byte) ([]string, error) {
-	x, err := Object(a)
+	x, err := exactObject(a)
 	if err != nil {
 		return nil, err
 	}
-	y, err := Object(b)
+	y, err := exactObject(b)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +67,12 @@ func DifferentFields(a, b []byte) ([]string, error) {
 	for name, v := range x {
 		w, ok := y[name]
 		if !ok || subtle.ConstantTimeCompare(Canonical(v), Canonical(w)) != 1 {
-			names = append(names, name)
+			names = append(names, strings.ToValidUTF8(name, "\uFFFD"))
 		}
 	}
 	for name := range y {
 		if _, ok := x[name]; !ok {
-			names = append(names, name)
+			names = append(names, strings.ToValidUTF8(name, "\uFFFD"))
 		}
 	}
 	sort.Strings(names)
@@ -127,8 +128,9 @@ func appendString(b []byte, s string) []byte {
 	return append(append(b, ':'), s...)
 }
 
-// maxExponentDigits bounds the arithmetic on exponents. A longer exponent is
-// compared as it is written, which no number outside of an attack notices.
+// maxExponentDigits bounds the arithmetic on exponents, not counting zeros in
+// front. A longer exponent is compared as it is written, which no number
+// outside of an attack notices.
 const maxExponentDigits = 1000
 
 // canonicalNumber writes a JSON number as digits without zeros at either end,
@@ -136,7 +138,7 @@ const maxExponentDigits = 1000
 func canonicalNumber(s string) string {
 	mantissa, exponent := s, ""
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		mantissa, exponent = s[:i], strings.TrimPrefix(s[i+1:], "+")
+		mantissa, exponent = s[:i], trimExponent(s[i+1:])
 	}
 	sign := ""
 	if strings.HasPrefix(mantissa, "-") {
@@ -152,12 +154,20 @@ func canonicalNumber(s string) string {
 	return sign + stripped + "e" + addExponent(exponent, shift)
 }
 
+// trimExponent removes a plus and the zeros in front.
+func trimExponent(s string) string {
+	if digits, negative := strings.CutPrefix(s, "-"); negative {
+		return "-" + strings.TrimLeft(digits, "0")
+	}
+	return strings.TrimLeft(strings.TrimPrefix(s, "+"), "0")
+}
+
 func addExponent(exponent string, shift int64) string {
 	if len(exponent) > maxExponentDigits {
 		return exponent + "+" + strconv.FormatInt(shift, 10)
 	}
 	sum := new(big.Int)
-	if exponent != "" {
+	if exponent != "" && exponent != "-" {
 		sum.SetString(exponent, 10)
 	}
 	return sum.Add(sum, big.NewInt(shift)).String()

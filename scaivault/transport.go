@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"syscall"
+)
+
+// transportError is for everything but a complete answer. The caller's own
+// context shows through; a timeout of ours is ErrUnavailable alone.
+func (c *Client) transportError(ctx context.Context, r request, cause error) *Error {
+	e := &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
+	if ctx.Err() != nil {
+		return c.interrupted(ctx, e)
+	}
+	var wrapped *url.Error
+	if errors.As(cause, &wrapped) {
+		cause = wrapped.Err // the wrapper quotes the whole URL
+	}
+	var large tooLargeError
+	switch {
+	case isTimeout(cause):
+		e.Reason = fmt.Sprintf("no answer in time; ClientConfig.AttemptTimeout is %v", c.cfg.attemptTimeout())
+	case errors.As(cause, &large):
+		e.Err = large
+	case errors.Is(cause, io.ErrUnexpectedEOF):
+		e.Reason = "the answer stopped in the middle"
+	case errors.Is(cause, io.EOF):
+		e.Reason = "the connection was closed without an answer"
+	case tellsNoContent(cause):
+		e.Err = cause
+	default:
+		e.Err = silentError{cause}
+	}
+	return e
+}
+
+func isTimeout(err error) bool {
+	var timed net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timed) && timed.Timeout()
+}
+
+// tellsNoContent tells whether the text of a transport's error speaks of
+// connections and certificates only. Others can quote what the server sent:
+// net/http shows the line that it could not read.
+func tellsNoContent(err error) bool {
+	var (
+		op      *net.OpError
+		dns     *net.DNSError
+		errno   syscall.Errno
+		cert    *tls.CertificateVerificationError
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+		invalid x509.CertificateInvalidError
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+	)
+	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &errno) ||
+		errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &invalid) || errors.As(err, &unknown) || errors.As(err, &host) ||
+		errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// A silentError keeps a cause whose text must not be shown.
+type silentError struct{ cause error }
+
+func (e silentError) Error() string {
+	return "the exchange broke off, or its answer is not HTTP"
+}
+
+func (e silentError) Unwrap() error { return e.cause }
+
+// Format prints Error under every verb: the cause shows nothing there either.
+func (e silentError) Format(f fmt.State, _ rune) { printError(f, e) }
+
+// A sentTrace measures whether a request can have left.
+type sentTrace struct{ asked, got atomic.Bool }
+
+func (s *sentTrace) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { s.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { s.got.Store(true) },
+	}
+}
+
+// mark wraps the error of a write in a sentError, unless it is certain that
+// there was no connection: it was asked for and not given, or the cause is that
+// of a dial. A transport that calls no hooks proves nothing by that.
+func (s *sentTrace) mark(r request, e *Error, cause error) error {
+	var op *net.OpError
+	dial := errors.As(cause, &op) && op.Op == "dial"
+	if r.reads || !s.got.Load() && (s.asked.Load() || dial) {
+		return e
+	}
+	return sentError{e}
+}
