@@ -129,6 +129,9 @@ func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed 
 	if c.closed.Load() {
 		return nil, &Error{Kind: ErrClosed, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
 	}
+	if ctx.Err() != nil {
+		return nil, c.interrupted(ctx, &Error{Op: r.op, Source: sourceScaiVault, Path: printable(r.path)})
+	}
 	token, err := c.token(ctx, r)
 	if err != nil {
 		return nil, err
