@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vaultchecks
+
+import (
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+func metadataChecks() map[string]func(*lab) {
+	return map[string]func(*lab){
+		"metadata goes out and comes back": func(l *lab) {
+			l.mount("kv", 2)
+			meta := scaivault.Metadata{Description: "<a> database", Tags: []string{"prod", "b c"}, Owner: "ops", Values: map[string]any{"team": "ünï"}}
+			l.write("kv/data/a", map[string]any{"v": "1"}, &scaivault.PutOptions{Metadata: meta, MaxVersions: 2})
+			assert.Equal(l, meta, l.get("kv/data/a").Info().Metadata)
+			l.write("kv/data/a", map[string]any{"v": "2"}, nil)
+			assert.Equal(l, meta, l.get("kv/data/a").Info().Metadata, "a write without metadata leaves it")
+			l.write("kv/data/a", map[string]any{"v": "3"}, &scaivault.PutOptions{Metadata: scaivault.Metadata{Owner: "dev"}})
+			assert.Equal(l, scaivault.Metadata{Owner: "dev"}, l.get("kv/data/a").Info().Metadata)
+			_, err := l.src.GetVersion(l.Context(), "kv/data/a", 1)
+			require.ErrorIs(l, err, scaivault.ErrNotFound, "MaxVersions is 2")
+		},
+		"without permission for metadata nothing is written": func(l *lab) {
+			l.mount("kv", 2)
+			src := l.source(l.token(`path "kv/data/*" { capabilities = ["create", "update", "read"] }`))
+			_, err := src.Put(l.Context(), "kv/data/a", map[string]any{"v": "1"}, &scaivault.PutOptions{Metadata: scaivault.Metadata{Owner: "ops"}})
+			require.ErrorIs(l, err, scaivault.ErrPermission)
+			assert.Contains(l, err.Error(), "metadata")
+			_, err = l.src.Get(l.Context(), "kv/data/a")
+			require.ErrorIs(l, err, scaivault.ErrNotFound)
+		},
+		"a condition that does not hold leaves the metadata alone": func(l *lab) {
+			l.mount("kv", 2)
+			l.write("kv/data/a", map[string]any{"v": "1"}, &scaivault.PutOptions{Metadata: scaivault.Metadata{Owner: "ops"}})
+			five := 5
+			for _, opts := range []scaivault.PutOptions{{IfAbsent: true}, {IfVersion: &five}} {
+				opts.Metadata = scaivault.Metadata{Owner: "intruder"}
+				_, err := l.src.Put(l.Context(), "kv/data/a", map[string]any{"v": "2"}, &opts)
+				require.ErrorIs(l, err, scaivault.ErrConflict)
+			}
+			assert.Equal(l, "ops", l.get("kv/data/a").Info().Metadata.Owner)
+			one := 1
+			assert.Equal(l, 2, l.write("kv/data/a", map[string]any{"v": "2"},
+				&scaivault.PutOptions{IfVersion: &one, Metadata: scaivault.Metadata{Owner: "heir"}}))
+			assert.Equal(l, "heir", l.get("kv/data/a").Info().Metadata.Owner)
+		},
+		"metadata of limits and odd tags survive": func(l *lab) {
+			l.mount("kv", 2)
+			opts := manyValues(64)
+			l.write("kv/data/a", map[string]any{"v": "1"}, opts)
+			assert.Equal(l, opts.Metadata, l.get("kv/data/a").Info().Metadata)
+			l.put("kv/metadata/b", `{"custom_metadata":{"tags":"a,,b"}}`)
+			l.write("kv/data/b", map[string]any{"v": "1"}, nil)
+			assert.Equal(l, scaivault.Metadata{Values: map[string]any{"tags": "a,,b"}}, l.get("kv/data/b").Info().Metadata)
+		},
+	}
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vault
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// CodeMountNotFound is the [scaivault.Error.Code] of an error that says that
+// no secrets engine is mounted where the path points, which is
+// [scaivault.ErrInvalid] and not [scaivault.ErrNotFound].
+const CodeMountNotFound = "mount_not_found"
+
+func (s *Source) failure(t target, kind error, reason string) *scaivault.Error {
+	return &scaivault.Error{Kind: kind, Op: t.op, Source: s.name, Path: printable(t.path), Reason: reason}
+}
+
+func (s *Source) invalid(t target, reason string) *scaivault.Error {
+	return s.failure(t, scaivault.ErrInvalid, reason)
+}
+
+// ended is the error of a ctx that has ended, or nil. It keeps the ctx's own
+// error, so that a caller finds its cancellation or deadline again.
+func (s *Source) ended(ctx context.Context, t target) *scaivault.Error {
+	err := ctx.Err()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), scaivault.ErrClosed):
+		return s.failure(t, scaivault.ErrClosed, "")
+	case errors.Is(err, context.Canceled):
+		e := s.failure(t, nil, "")
+		e.Err = err
+		return e
+	default:
+		e := s.failure(t, scaivault.ErrUnavailable, "no answer in time")
+		e.Err = err
+		return e
+	}
+}
+
+// sharedError makes the error of work that was shared the caller's own.
+func (s *Source) sharedError(ctx context.Context, t target, err error) error {
+	if ended := s.ended(ctx, t); ended != nil {
+		return ended
+	}
+	var e *scaivault.Error
+	switch {
+	case errors.As(err, &e):
+		own := *e
+		own.Op, own.Path = t.op, printable(t.path)
+		return &own
+	case errors.Is(err, scaivault.ErrClosed):
+		return s.failure(t, scaivault.ErrClosed, "")
+	default:
+		return s.failure(t, scaivault.ErrUnavailable, "what it waited for "+errNoResult.Error())
+	}
+}
+
+// refusal turns an answer that is not a success into an error.
+func (s *Source) refusal(t target, a *answer) *scaivault.Error {
+	e := s.failure(t, nil, "")
+	e.Status = a.status
+	env, wellFormed := a.envelope()
+	if wellFormed {
+		e.RequestID = identifier(env.requestID)
+		e.Message = strings.Join(env.errors, "; ")
+	}
+	e.RetryAfter = retryAfter(a.header, time.Now())
+	if meaning, ok := meaningOf(a.status, env); ok && wellFormed {
+		e.Kind, e.Code, e.Reason = meaning.kind, meaning.code, meaning.reason
+		return e
+	}
+	e.Kind = kindOf(a.status, wellFormed)
+	if !wellFormed {
+		e.Reason = "the answer is not one of Vault's; " + describe(a)
+	}
+	return e
+}
+
+// kindOf classifies a status. Without Vault's envelope the answer may come from
+// something in between, so it is never a no.
+func kindOf(status int, wellFormed bool) error {
+	switch {
+	case status == http.StatusUnauthorized:
+		return scaivault.ErrUnauthenticated
+	case status == http.StatusTooManyRequests:
+		return scaivault.ErrRateLimited
+	case !wellFormed || status < 400 || status > 499:
+		return scaivault.ErrUnavailable
+	}
+	switch status {
+	case http.StatusForbidden:
+		return scaivault.ErrPermission
+	case http.StatusNotFound:
+		return scaivault.ErrNotFound
+	case http.StatusRequestTimeout, http.StatusPreconditionFailed, 472, 473:
+		return scaivault.ErrUnavailable // not here, or not yet: standbys and replicas
+	default:
+		return scaivault.ErrInvalid
+	}
+}
+
+// A meaning is what one of Vault's texts says.
+type meaning struct {
+	kind         error
+	code, reason string
+}
+
+// Texts of Vault that alter what a status means.
+const (
+	textCASMismatch = "check-and-set parameter did not match"
+	textCASRequired = "check-and-set parameter required"
+	textNoRoute     = "no handler for route"
+	textNoData      = "no data provided"
+	textSealed      = "Vault is sealed"
+	textMalformed   = "malformed JSON"
+	textRelative    = "relative paths not supported"
+)
+
+// meaningOf knows the texts by which alone Vault tells some cases apart.
+func meaningOf(status int, env envelope) (meaning, bool) {
+	switch {
+	case status == http.StatusForbidden && env.refusesToken():
+		return meaning{scaivault.ErrUnauthenticated, "", "Vault does not know the token; it has expired or was revoked"}, true
+	case (status == http.StatusForbidden || status == http.StatusBadRequest) && env.says("missing client token"):
+		return meaning{scaivault.ErrUnauthenticated, "", "Vault saw no token"}, true
+	case status == http.StatusForbidden:
+		return meaning{scaivault.ErrPermission, "", "no policy of the token allows this"}, true
+	case status == http.StatusNotFound && env.says(textNoRoute):
+		return meaning{scaivault.ErrInvalid, CodeMountNotFound, "no secrets engine is mounted there"}, true
+	case status == http.StatusNotFound && env.wrongKVVersion():
+		return meaning{scaivault.ErrInvalid, "", "the mount is KV v2: its paths have data/ behind the mount, as in kv/data/apps/db"}, true
+	case status == http.StatusNotFound && env.says("unsupported path"), status == http.StatusMethodNotAllowed:
+		return meaning{scaivault.ErrInvalid, "", "the secrets engine there is not KV, or too old for this"}, true
+	case status == http.StatusBadRequest && env.says(textCASMismatch):
+		return meaning{scaivault.ErrConflict, "", "somebody else has written; read the secret again"}, true
+	case status == http.StatusBadRequest && env.says(textCASRequired):
+		return meaning{scaivault.ErrInvalid, "", "the secret takes writes with a version only"}, true
+	case status == http.StatusBadRequest && env.says("from non-versioned to versioned data"):
+		return meaning{scaivault.ErrUnavailable, "", "the mount is being upgraded to KV v2 for a moment"}, true
+	case status == http.StatusServiceUnavailable && env.says(textSealed):
+		return meaning{scaivault.ErrUnavailable, "", "Vault is sealed"}, true
+	case status == http.StatusInternalServerError && env.says(textMalformed):
+		return meaning{scaivault.ErrInvalid, "", "Vault cannot read the data; is a number too large for it?"}, true
+	case status == http.StatusInternalServerError && env.says(textRelative):
+		return meaning{scaivault.ErrInvalid, "", "KV v1 holds no name with two dots in a row"}, true
+	default:
+		return meaning{}, false
+	}
+}
+
+// provesNothingDone tells whether an answer of 500 and more is certain to mean
+// that a write was not carried out.
+func (a *answer) provesNothingDone() bool {
+	env, ok := a.envelope()
+	return ok && (env.says(textSealed) || env.says(textMalformed) || env.says(textRelative))
+}
+
+// An envelope is what all of Vault's answers have in common.
+type envelope struct {
+	requestID string
+	errors    []string
+	warnings  []string
+	data      json.RawMessage
+}
+
+// envelope reads an answer's envelope. It reports false where the answer is
+// not one of Vault's: those have errors, or a request id.
+func (a *answer) envelope() (envelope, bool) {
+	if !a.parsed {
+		a.parsed = true
+		a.env, a.isVault = parseEnvelope(a.body)
+	}
+	return a.env, a.isVault
+}
+
+func parseEnvelope(body []byte) (envelope, bool) {
+	var w struct {
+		RequestID json.RawMessage `json:"request_id"`
+		Errors    json.RawMessage `json:"errors"`
+		Warnings  json.RawMessage `json:"warnings"`
+		Data      json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(body, &w) != nil {
+		return envelope{}, false
+	}
+	env := envelope{data: w.Data}
+	// What does not fit stays empty: an unknown shape beside the data must not
+	// hide it.
+	_ = json.Unmarshal(w.RequestID, &env.requestID)
+	_ = json.Unmarshal(w.Warnings, &env.warnings)
+	hasErrors := json.Unmarshal(w.Errors, &env.errors) == nil && env.errors != nil
+	return env, hasErrors || env.requestID != ""
+}
+
+func (e *envelope) says(text string) bool {
+	for _, m := range e.errors {
+		if strings.Contains(strings.ToLower(m), strings.ToLower(text)) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusesToken tells whether a 403 is about the token itself. Older Vaults say
+// "permission denied" alone, whatever the reason.
+func (e *envelope) refusesToken() bool { return e.says("invalid token") || e.says("bad token") }
+
+// wrongKVVersion tells whether KV v2 was asked for a path that it does not have.
+func (e *envelope) wrongKVVersion() bool {
+	for _, w := range e.warnings {
+		if strings.Contains(w, "versioned K/V") || strings.Contains(w, "K/V v2 mount") {
+			return true
+		}
+	}
+	return false
+}
+
+// describe says what a strange answer looks like, without quoting it.
+func describe(a *answer) string {
+	switch {
+	case a.status >= 300 && a.status < 400:
+		return "a redirect, which is not followed with the token; give the client the final address"
+	case len(a.body) == 0:
+		return "it is empty"
+	case strings.HasPrefix(strings.TrimSpace(string(a.body[:min(len(a.body), maxShown)])), "<"):
+		return "it looks like the page of a load balancer or proxy"
+	case !json.Valid(a.body):
+		return "it is not JSON, or not whole"
+	default:
+		return "it is JSON of another shape"
+	}
+}
+
+// maxRetryAfter bounds what a server can ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads the header Retry-After, in seconds or as an HTTP date.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Duration(min(max(0, seconds), int64(maxRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(0, at.Sub(now)), maxRetryAfter)
+}
+
+// quieten returns a cause whose text may be shown. The texts of most errors of
+// a transport or a login may quote what a server sent, or a credential; of
+// those only the type is shown, and the error itself stays within reach of
+// errors.As.
+func quieten(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return errGivenUp // by somebody else than the caller, who must not find his own cancellation
+	case errors.As(err, &op):
+		return op
+	case errors.As(err, &dns):
+		return dns
+	case errors.As(err, &cert):
+		return cert
+	case errors.As(err, &file):
+		return file
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	default:
+		return &quietError{err}
+	}
+}
+
+var errGivenUp = errors.New("given up by the transport")
+
+// A quietError shows an error's type in place of its text.
+type quietError struct{ cause error }
+
+func (e *quietError) Error() string { return fmt.Sprintf("%T", e.cause) }
+func (e *quietError) Unwrap() error { return e.cause }
+
+// Format prints Error under every verb, so that %#v shows no field either.
+func (e *quietError) Format(f fmt.State, _ rune) {
+	// A printer that cannot print has nobody to tell.
+	_, _ = io.WriteString(f, e.Error())
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// Get reads the latest version of a secret by its API path: kv/data/apps/db on
+// KV v2, secret/apps/db on KV v1. It costs one request, and once for each mount
+// a look-up of the mount's KV version.
+//
+// The data is what Vault sent, byte by byte. A secret that does not exist, or
+// whose latest version was deleted or destroyed, is [scaivault.ErrNotFound]. A
+// KV v2 path without data/, and a path in no mount, is [scaivault.ErrInvalid];
+// the latter has [CodeMountNotFound], where Vault tells it at all: a token that
+// has no business at the path sees [scaivault.ErrPermission].
+//
+// On KV v2 [scaivault.SecretInfo] has the times of this version, its time of
+// deletion as ExpiresAt if that is yet to come, and the custom metadata, in
+// which "tags" are separated by commas.
+func (s *Source) Get(ctx context.Context, path string) (*scaivault.Secret, error) {
+	return s.getVersion(ctx, target{"get", path}, 0)
+}
+
+// GetVersion reads one version of a KV v2 secret, counted from 1. A version that
+// does not exist, or was deleted or destroyed, is [scaivault.ErrNotFound]. KV
+// v1 has no versions, so there it is [scaivault.ErrInvalid].
+func (s *Source) GetVersion(ctx context.Context, path string, version int) (*scaivault.Secret, error) {
+	t := target{"get version", path}
+	if version < 1 {
+		return nil, s.invalid(t, fmt.Sprintf("there is no version %d; the first is 1", version))
+	}
+	return s.getVersion(ctx, t, version)
+}
+
+func (s *Source) getVersion(ctx context.Context, t target, version int) (*scaivault.Secret, error) {
+	if wrong := pathProblem(t.path); wrong != "" {
+		return nil, s.invalid(t, wrong)
+	}
+	ctx, done, err := s.begin(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	f, err := s.read(ctx, t, version)
+	return f.secret, err
+}
+
+// found is what a read has brought, also where it is an error: a deleted
+// secret still has a version.
+type found struct {
+	secret  *scaivault.Secret // nil where there is none to read
+	version int               // of KV v2; 0 where there never was one
+	mount   *mount            // nil where it stays unknown
+	header  http.Header       // of the answer
+}
+
+// errOutdated says that the mount is not what it was taken for.
+var errOutdated = errors.New("the mount has changed")
+
+// read locates and reads. If a remembered mount turns out to be another by
+// now, it is looked up anew, once.
+func (s *Source) read(ctx context.Context, t target, version int) (found, error) {
+	for {
+		loc, err := s.locate(ctx, t)
+		if err != nil {
+			return found{}, err
+		}
+		f, err := s.readAt(ctx, t, loc, version)
+		if !errors.Is(err, errOutdated) {
+			return f, err
+		}
+		s.mounts.drop(loc.mount)
+	}
+}
+
+// readAt reads at a location. The error is errOutdated only where the location
+// is not fresh.
+func (s *Source) readAt(ctx context.Context, t target, loc location, version int) (found, error) {
+	if loc.mount == nil {
+		return s.readUnknown(ctx, t, version)
+	}
+	p, wrong := loc.mount.secret(t.path)
+	switch {
+	case wrong != "" && !loc.fresh:
+		return found{}, errOutdated // before this is told, it must be sure
+	case wrong != "":
+		return found{}, s.invalid(t, wrong)
+	case version > 0 && loc.mount.version == 1:
+		if !loc.fresh {
+			return found{}, errOutdated
+		}
+		return found{}, s.invalid(t, fmt.Sprintf("%s is KV v1, which has no versions", loc.mount))
+	}
+	a, err := s.fetch(ctx, t, p.api(partData), version)
+	if err != nil {
+		return found{}, err
+	}
+	if !loc.fresh && s.outdated(loc.mount, a) {
+		return found{}, errOutdated
+	}
+	f := found{mount: loc.mount, header: a.header}
+	if loc.mount.version == 1 {
+		f.secret, err = s.parseV1(t, a)
+		return f, err
+	}
+	f.secret, f.version, err = s.parseV2(t, a)
+	return f, err
+}
+
+func (s *Source) fetch(ctx context.Context, t target, api string, version int) (*answer, error) {
+	query := url.Values{}
+	if version > 0 {
+		query.Set("version", strconv.Itoa(version))
+	}
+	return s.do(ctx, request{target: t, method: http.MethodGet, api: api, query: query})
+}
+
+// outdated tells whether an answer does not fit the mount that was remembered.
+func (s *Source) outdated(m *mount, a *answer) bool {
+	env, ok := a.envelope()
+	switch {
+	case !ok:
+		return false
+	case a.status == http.StatusNotFound && (env.says(textNoRoute) || env.wrongKVVersion()):
+		return true
+	case !a.success():
+		return false
+	default:
+		_, versioned := versionedData(env.data)
+		return versioned != (m.version == 2)
+	}
+}
+
+// readUnknown reads where the mount is not known: the answer tells the version
+// by its shape.
+func (s *Source) readUnknown(ctx context.Context, t target, version int) (found, error) {
+	a, err := s.fetch(ctx, t, t.path, version)
+	if err != nil {
+		return found{}, err
+	}
+	f := found{header: a.header}
+	prefix, hasData := splitData(t.path)
+	env, _ := a.envelope()
+	if _, versioned := versionedData(env.data); versioned && hasData {
+		f.mount = &mount{prefix: prefix, version: 2}
+		s.mounts.add(f.mount)
+		f.secret, f.version, err = s.parseV2(t, a)
+		return f, err
+	}
+	switch {
+	case !a.success():
+		return f, s.refusal(t, a)
+	case version > 0:
+		return f, s.invalid(t, "the mount seems to be KV v1, which has no versions")
+	case isMetadata(env.data):
+		return f, s.invalid(t, "these are the metadata of a KV v2 secret; use data/ in place of metadata/")
+	}
+	f.mount = &mount{prefix: parent(t.path), version: 1} // for this path; not remembered
+	f.secret, err = s.parseV1(t, a)
+	return f, err
+}
+
+// parent is all of a path before its last segment, slash included.
+func parent(path string) string { return path[:strings.LastIndexByte(path, '/')+1] }
+
+// versioned is a version of a KV v2 secret.
+type versioned struct {
+	Data     json.RawMessage `json:"data"`
+	Metadata struct {
+		Version        int             `json:"version"`
+		CreatedTime    wireTime        `json:"created_time"`
+		DeletionTime   wireTime        `json:"deletion_time"`
+		Destroyed      bool            `json:"destroyed"`
+		CustomMetadata json.RawMessage `json:"custom_metadata"`
+	} `json:"metadata"`
+}
+
+// versionedData reads the data of an answer of KV v2. It reports false for any
+// other shape.
+func versionedData(data json.RawMessage) (versioned, bool) {
+	var v versioned
+	if len(data) == 0 || json.Unmarshal(data, &v) != nil {
+		return versioned{}, false
+	}
+	return v, v.Metadata.Version > 0 && !v.Metadata.CreatedTime.IsZero() && len(v.Data) > 0
+}
+
+// isMetadata tells whether an answer is of kv/metadata/.
+func isMetadata(data json.RawMessage) bool {
+	var w struct {
+		CurrentVersion *int                       `json:"current_version"`
+		Versions       map[string]json.RawMessage `json:"versions"`
+		CASRequired    *bool                      `json:"cas_required"`
+	}
+	return json.Unmarshal(data, &w) == nil && w.CurrentVersion != nil && w.Versions != nil && w.CASRequired != nil
+}
+
+// wireTime reads an RFC 3339 time, and stays zero where it can't.
+type wireTime struct{ time.Time }
+
+func (t *wireTime) UnmarshalJSON(b []byte) error {
+	if parsed, err := time.Parse(time.RFC3339Nano, strings.Trim(string(b), `"`)); err == nil {
+		t.Time = parsed
+	}
+	return nil
+}
+
+// parseV2 returns the secret, or an error and the version that was deleted.
+func (s *Source) parseV2(t target, a *answer) (*scaivault.Secret, int, error) {
+	env, _ := a.envelope()
+	v, ok := versionedData(env.data)
+	meta := v.Metadata
+	switch {
+	case a.status == http.StatusNotFound && ok:
+		e := s.failure(t, scaivault.ErrNotFound, fmt.Sprintf("version %d was deleted; Vault can still undelete it", meta.Version))
+		if meta.Destroyed {
+			e.Reason = fmt.Sprintf("version %d was destroyed", meta.Version)
+		}
+		e.Status = a.status
+		return nil, meta.Version, e
+	case !a.success():
+		return nil, 0, s.refusal(t, a)
+	case !ok:
+		return nil, 0, s.strange(t, a, "the answer is not a KV v2 secret")
+	}
+	info := scaivault.SecretInfo{Path: t.path, Version: meta.Version, Source: s.name,
+		CreatedAt: meta.CreatedTime.Time, UpdatedAt: meta.CreatedTime.Time, ExpiresAt: meta.DeletionTime.Time,
+		Metadata: readCustomMetadata(meta.CustomMetadata)}
+	if isNull(v.Data) {
+		v.Data = json.RawMessage("{}") // Vault takes a write of null, and it is a version
+	}
+	secret, err := scaivault.NewSecret(info, v.Data)
+	if err != nil {
+		return nil, 0, s.strange(t, a, "the data of the secret is not a JSON object")
+	}
+	return secret, meta.Version, nil
+}
+
+func (s *Source) parseV1(t target, a *answer) (*scaivault.Secret, error) {
+	env, ok := a.envelope()
+	switch {
+	case !a.success():
+		return nil, s.refusal(t, a)
+	case !ok:
+		return nil, s.strange(t, a, "the answer is not one of Vault's")
+	}
+	secret, err := scaivault.NewSecret(scaivault.SecretInfo{Path: t.path, Source: s.name}, env.data)
+	if err != nil {
+		return nil, s.strange(t, a, "the data of the secret is not a JSON object")
+	}
+	return secret, nil
+}
+
+func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
+
+// strange is for a success that does not hold what it should.
+func (s *Source) strange(t target, a *answer, what string) *scaivault.Error {
+	e := s.failure(t, scaivault.ErrUnavailable, what+"; "+describe(a))
+	e.Status = a.status
+	return e
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vault
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/hashicorp/vault/api"
+	"golang.org/x/time/rate"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// privateClient copies a client so that nothing the Source does is seen in the
+// original. Clone and CloneWithHeaders would not do: both share the
+// *http.Client, so that a redirect policy set on the clone is set on the
+// original, and both forget an address that SetAddress changed.
+//
+// The limiter is taken out and returned: the api package ignores it where the
+// ctx would end before its turn.
+func privateClient(original *api.Client, maxBytes int64) (*api.Client, *rate.Limiter, error) {
+	cfg := original.CloneConfig() // copies the *http.Client too
+	limiter := cfg.Limiter
+	cfg.Limiter = nil
+	// As the original dials it: a unix socket has become http://localhost, and
+	// its transport knows the rest.
+	cfg.Address, cfg.AgentAddress = original.Address(), ""
+	cfg.MaxRetries = 0
+	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
+	cfg.DisableRedirects = true
+	cfg.HttpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.HttpClient.Transport = &boundedTransport{next: cfg.HttpClient.Transport, maxBytes: maxBytes}
+
+	client, err := api.NewClient(cfg)
+	if err != nil {
+		return nil, nil, &scaivault.Error{Kind: scaivault.ErrInvalid, Op: "configure vault source",
+			Reason: "the client could not be copied; check the environment variables VAULT_*", Err: &quietError{err}}
+	}
+	// NewClient has read the environment; what counts is the original.
+	client.SetHeaders(original.Headers())
+	client.ClearToken()
+	// With a timeout of its own the api package cancels the request's context
+	// before the body of a write's answer is read. The Source keeps it instead.
+	client.SetClientTimeout(0)
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
+	return client, limiter, nil
+}
+
+// A boundedTransport bounds the bodies of answers. The api package itself reads
+// the bodies of refusals without a limit.
+type boundedTransport struct {
+	next     http.RoundTripper
+	maxBytes int64
+}
+
+func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	if resp != nil && resp.Body != nil {
+		resp.Body = &boundedBody{ReadCloser: resp.Body, left: t.maxBytes, declared: resp.ContentLength}
+	}
+	return resp, err
+}
+
+var errTooLarge = errors.New("the answer is too large")
+
+type boundedBody struct {
+	io.ReadCloser
+	left, declared int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 || b.declared > b.left {
+		return 0, errTooLarge
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1] // one more than allowed tells too large from just right
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	if b.declared > 0 {
+		b.declared -= int64(n)
+	}
+	if b.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}
