@@ -123,14 +123,6 @@ func breaks(err error) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// hangs waits until the request's context ends.
-func hangs() func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	}
-}
-
 var sentinels = map[string]error{
 	"ErrNotFound": scaivault.ErrNotFound, "ErrPermission": scaivault.ErrPermission, "ErrUnauthenticated": scaivault.ErrUnauthenticated,
 	"ErrConflict": scaivault.ErrConflict, "ErrInvalid": scaivault.ErrInvalid, "ErrRateLimited": scaivault.ErrRateLimited,
