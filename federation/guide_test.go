@@ -166,7 +166,7 @@ func TestSyncAndConflictsEndToEnd(t *testing.T) {
 			require.Eventually(t, func() bool {
 				st, err := h.fed.Status(ctx, b.ID)
 				return err == nil && !st.LastSync.IsZero() && st.SecretsSynced == 1
-			}, 10*time.Second, 2*time.Second/100)
+			}, 10*time.Second, 20*time.Millisecond)
 
 			var conflicts []federation.Conflict
 			for conflict, err := range h.fed.Conflicts(ctx, b.ID) {

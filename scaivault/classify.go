@@ -5,9 +5,10 @@ package scaivault
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // Error codes that this package itself looks at, from the service's catalogue.
@@ -135,18 +136,18 @@ type envelope struct {
 // parseEnvelope reports whether a body is a well-formed error envelope: one
 // that names a code.
 func parseEnvelope(body []byte) (env envelope, ok bool) {
-	ok = json.Unmarshal(body, &env) == nil && env.Error != nil && identifier(env.Error.Code) != ""
+	ok = json.Unmarshal(body, &env) == nil && env.Error != nil && wire.Identifier(env.Error.Code) != ""
 	return env, ok
 }
 
 // answerError turns an answer that is not a success into an Error.
 func answerError(op, path string, status int, header http.Header, body []byte) *Error {
-	e := &Error{Op: op, Source: sourceScaiVault, Path: printable(path), Status: status,
-		RequestID: identifier(header.Get("X-Request-ID")), RetryAfter: retryAfter(header, time.Now())}
+	e := &Error{Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Status: status,
+		RequestID: wire.Identifier(header.Get("X-Request-ID")), RetryAfter: wire.RetryAfter(header, time.Now())}
 	env, wellFormed := parseEnvelope(body)
 	if wellFormed {
 		e.Code, e.Message, e.Details = env.Error.Code, env.Error.Message.value, env.Error.Details
-		if id := identifier(env.Error.RequestID.value); id != "" {
+		if id := wire.Identifier(env.Error.RequestID.value); id != "" {
 			e.RequestID = id
 		}
 	}
@@ -169,47 +170,9 @@ func describe(status int, header http.Header, body []byte) string {
 		return "it looks like the page of a load balancer or proxy"
 	default:
 		kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-		if kind = identifier(strings.ReplaceAll(kind, "/", ":")); kind == "" {
+		if kind = wire.Identifier(strings.ReplaceAll(kind, "/", ":")); kind == "" {
 			return "it names no content type"
 		}
 		return "its content type is " + strings.ReplaceAll(kind, ":", "/")
 	}
-}
-
-// identifier lets through only what is a code or an id and nothing else, so
-// that no text of a server gets into an error by this way.
-func identifier(s string) string {
-	if len(s) > 128 {
-		return ""
-	}
-	for _, r := range s {
-		ok := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			r == '_' || r == '-' || r == '.' || r == ':'
-		if !ok {
-			return ""
-		}
-	}
-	return s
-}
-
-// maxRetryAfter bounds what a server can ask for.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter reads the header Retry-After, in seconds or as an HTTP date.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(header.Get("Retry-After"))
-	if text == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if seconds >= int64(maxRetryAfter/time.Second) {
-			return maxRetryAfter
-		}
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	return min(max(0, at.Sub(now)), maxRetryAfter)
 }

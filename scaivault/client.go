@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"runtime/debug"
 	"sync/atomic"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A Client speaks ScaiVault's HTTP API. It is immutable and safe for
@@ -86,7 +88,7 @@ func (c *Client) interrupted(ctx context.Context, e *Error) *Error {
 // good token may have one soon, so this is never ErrInvalid.
 func (c *Client) token(ctx context.Context, r request) (string, error) {
 	token, err := c.cfg.Token.Token(ctx)
-	e := &Error{Kind: ErrUnauthenticated, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
+	e := &Error{Kind: ErrUnauthenticated, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return "", c.interrupted(ctx, e)

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // maxBatch is the documented size of a batch.
@@ -107,7 +109,7 @@ func batchFailure(err error, path string) error {
 func (c *Client) getChunk(ctx context.Context, paths []string, found map[string]*Secret, failed map[string]error) error {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	body, err := marshal(map[string]any{"paths": paths, "options": map[string]any{"include_metadata": true}})
+	body, err := wire.Marshal(map[string]any{"paths": paths, "options": map[string]any{"include_metadata": true}})
 	if err != nil {
 		return c.invalid("get", "", "the paths cannot be written as JSON")
 	}
@@ -144,7 +146,7 @@ func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 		Message lenient[string] `json:"message"`
 		Details json.RawMessage `json:"details"`
 	}
-	if json.Unmarshal(raw, &w) != nil || identifier(w.Code) == "" {
+	if json.Unmarshal(raw, &w) != nil || wire.Identifier(w.Code) == "" {
 		return ans.malformed(r, "the answer to the batch does not hold this path")
 	}
 	kind, ok := kindOfCode[w.Code]
@@ -152,5 +154,5 @@ func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 		kind = ErrUnavailable // an unknown code without a status says nothing for certain
 	}
 	return &Error{Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
-		RequestID: identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code]}
+		RequestID: wire.Identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code]}
 }

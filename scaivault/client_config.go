@@ -4,14 +4,14 @@ package scaivault
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A ClientConfig says how a [Client] reaches ScaiVault. URLs and Token are
@@ -94,11 +94,12 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 	}
 	urls := make([]*url.URL, 0, len(c.URLs))
 	for i, text := range c.URLs {
-		u, err := checkURL(text, c.PlainHTTPHosts)
+		u, err := wire.ParseAddress(text, c.PlainHTTPHosts)
 		if err != nil {
 			problem("URLs[%d]: %w", i, err)
 			continue
 		}
+		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 		urls = append(urls, u)
 	}
 	if c.Token == nil {
@@ -109,7 +110,7 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 			problem("Token: %s", wrong)
 		}
 	}
-	if c.TenantID != identifier(c.TenantID) {
+	if c.TenantID != wire.Identifier(c.TenantID) {
 		problem("TenantID: %q is no tenant id, such as tnt_example", cut(c.TenantID, 64))
 	}
 	if c.Timeout < 0 || c.AttemptTimeout < 0 || c.MaxResponseBytes < 0 || c.Retry.MinWait < 0 || c.Retry.MaxWait < 0 {
@@ -122,40 +123,6 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 		return nil, &Error{Kind: ErrInvalid, Op: "configure client", Err: joinLine(problems)}
 	}
 	return urls, nil
-}
-
-// checkURL checks the address of a service to which a token will be sent.
-func checkURL(text string, plainHTTPHosts []string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case text == "":
-		return nil, errors.New("the address is empty; write https://host")
-	case strings.Contains(text, "@"):
-		return nil, errors.New("the address holds a user name or password; remove it, the token is all that is needed")
-	case strings.ContainsAny(text, "?#"):
-		return nil, errors.New("the address has a query or a fragment; remove it")
-	case !strings.Contains(text, "://"):
-		host := strings.TrimLeft(cut(text, 128), "/")
-		return nil, fmt.Errorf("%q has no scheme; write %q", host, "https://"+host)
-	case err != nil:
-		return nil, errors.New("this is not a URL; write https://host") // the cause quotes the text
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("the scheme %q is not that of a web service; write https://host", cut(u.Scheme, 16))
-	case u.Hostname() == "":
-		return nil, errors.New("the address names no host; write https://host")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !slices.Contains(plainHTTPHosts, u.Hostname()):
-		return nil, fmt.Errorf("plain http would send the token to %s in clear; use https, or allow it by PlainHTTPHosts: []string{%q}", u.Hostname(), u.Hostname())
-	}
-	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
-	return u, nil
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // httpClient returns the caller's client or a good one, as a copy that keeps

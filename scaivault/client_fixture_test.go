@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scailabs/scaivault-go/scaivault"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
 )
 
 const (

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // Get reads the latest version of a secret, by GET /v1/secrets/{path}. A secret
@@ -98,7 +100,7 @@ func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) e
 }
 
 func (c *Client) invalid(op, path, reason string) *Error {
-	return &Error{Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Path: printable(path), Reason: reason}
+	return &Error{Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Reason: reason}
 }
 
 // plain takes the note off that something was sent, for callers that only read.

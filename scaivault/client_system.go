@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // An Identity is who a token belongs to. Only ID, Type, TenantID, PartnerID and
@@ -153,7 +155,7 @@ func (c *Client) Do(ctx context.Context, method, apiPath string, in, out any) er
 
 func (c *Client) doRequest(method, apiPath string, in any) (request, error) {
 	path, rawQuery, _ := strings.Cut(apiPath, "?")
-	r := request{op: strings.ToLower(method) + " " + printable(path), method: method, apiPath: path,
+	r := request{op: strings.ToLower(method) + " " + wire.Printable(path), method: method, apiPath: path,
 		reads: method == http.MethodGet || method == http.MethodHead}
 	query, err := url.ParseQuery(rawQuery)
 	unescaped, pathErr := url.PathUnescape(path)
@@ -170,7 +172,7 @@ func (c *Client) doRequest(method, apiPath string, in any) (request, error) {
 	if in == nil {
 		return r, nil
 	}
-	if r.body, err = marshal(in); err != nil {
+	if r.body, err = wire.Marshal(in); err != nil {
 		return r, c.invalid(r.op, "", "the body cannot be written as JSON")
 	}
 	return r, nil

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
+
 	"github.com/cenkalti/backoff/v4"
 )
 
@@ -127,10 +129,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // attempt sends the request once, and once more with a new token after a 401.
 func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed *bool) (*answer, error) {
 	if c.closed.Load() {
-		return nil, &Error{Kind: ErrClosed, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
+		return nil, &Error{Kind: ErrClosed, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
 	}
 	if ctx.Err() != nil {
-		return nil, c.interrupted(ctx, &Error{Op: r.op, Source: sourceScaiVault, Path: printable(r.path)})
+		return nil, c.interrupted(ctx, &Error{Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)})
 	}
 	token, err := c.token(ctx, r)
 	if err != nil {
@@ -155,7 +157,7 @@ func (c *Client) send(ctx context.Context, r request, base *url.URL, token strin
 	sent := &sentTrace{}
 	req, err := c.newRequest(httptrace.WithClientTrace(attemptCtx, sent.hooks()), r, base, token)
 	if err != nil {
-		return nil, &Error{Kind: ErrInvalid, Op: r.op, Source: sourceScaiVault, Path: printable(r.path), Err: err}
+		return nil, &Error{Kind: ErrInvalid, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path), Err: err}
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -180,10 +182,10 @@ func (c *Client) send(ctx context.Context, r request, base *url.URL, token strin
 // not. A status that refuses counts without its body.
 func (c *Client) brokenAnswer(ctx context.Context, r request, resp *http.Response, cause error) error {
 	e := c.transportError(ctx, r, cause)
-	e.Status, e.RequestID = resp.StatusCode, identifier(resp.Header.Get("X-Request-ID"))
+	e.Status, e.RequestID = resp.StatusCode, wire.Identifier(resp.Header.Get("X-Request-ID"))
 	if ctx.Err() == nil {
 		e.Kind = kindOf(resp.StatusCode, "", false)
-		e.RetryAfter = retryAfter(resp.Header, time.Now())
+		e.RetryAfter = wire.RetryAfter(resp.Header, time.Now())
 	}
 	if resp.StatusCode/100 == 2 || leavesOpen(e) {
 		if !r.reads {
@@ -257,6 +259,6 @@ func (a *answer) decode(r request, into any) *Error {
 }
 
 func (a *answer) malformed(r request, reason string) *Error {
-	return &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: printable(r.path),
-		Status: a.status, RequestID: identifier(a.header.Get("X-Request-ID")), Reason: reason}
+	return &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path),
+		Status: a.status, RequestID: wire.Identifier(a.header.Get("X-Request-ID")), Reason: reason}
 }

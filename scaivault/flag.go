@@ -8,6 +8,8 @@ import (
 	"hash/fnv"
 	"math"
 	"os"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A Flag decides at which stage a ScaiVault path is. A [Store] asks it at every
@@ -123,7 +125,7 @@ func (p PathFlags) check(problem func(string, ...any)) {
 			continue
 		}
 		if rule := brokenPathRule(prefix); rule != "" {
-			problem("Flag: pattern %d (%s) can match no path: %s; write a path, a path and /**, or **", i+1, printable(f.Pattern), rule)
+			problem("Flag: pattern %d (%s) can match no path: %s; write a path, a path and /**, or **", i+1, wire.Printable(f.Pattern), rule)
 		}
 	}
 }

@@ -5,6 +5,8 @@ package scaivault
 import (
 	"fmt"
 	"slices"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A Rule says that a secret, or everything below a path, has one name in Vault
@@ -67,7 +69,7 @@ func NewMapping(rules ...Rule) (*Mapping, error) {
 }
 
 // String shows the rule as "vault path → ScaiVault path".
-func (r Rule) String() string { return printable(r.Vault) + " → " + printable(r.ScaiVault) }
+func (r Rule) String() string { return wire.Printable(r.Vault) + " → " + wire.Printable(r.ScaiVault) }
 
 // Rules returns a copy of the rules, in their order.
 func (m *Mapping) Rules() []Rule {

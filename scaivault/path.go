@@ -5,8 +5,9 @@ package scaivault
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // The documented limits of a ScaiVault path.
@@ -21,7 +22,7 @@ const (
 // matches [ErrInvalid] and names the broken rule. It does no I/O.
 func ValidatePath(path string) error {
 	if rule := brokenPathRule(path); rule != "" {
-		return &Error{Kind: ErrInvalid, Op: "check path", Path: printable(path), Reason: rule}
+		return &Error{Kind: ErrInvalid, Op: "check path", Path: wire.Printable(path), Reason: rule}
 	}
 	return nil
 }
@@ -51,19 +52,4 @@ func brokenPathRule(path string) string {
 		return fmt.Sprintf("character %q at position %d; allowed are a-z, 0-9, - and _", r, i+1)
 	}
 	return ""
-}
-
-// printable keeps a path from outside harmless in one line of an error: quoted
-// where it holds anything unprintable, and cut where it is too long.
-func printable(path string) string {
-	cut := path
-	if len(cut) > maxPathLength+64 {
-		cut = cut[:maxPathLength] + "…"
-	}
-	for _, r := range cut {
-		if !unicode.IsPrint(r) || r == utf8.RuneError || r == ' ' {
-			return fmt.Sprintf("%q", cut)
-		}
-	}
-	return cut
 }

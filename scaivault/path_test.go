@@ -36,7 +36,7 @@ func TestValidatePathNamesTheBrokenRule(t *testing.T) {
 		{"an upper-case letter", "apps/Db", "upper-case letter 'D' at position 6; allowed are a-z, 0-9, - and _"},
 		{"a dot", "apps/db.json", "character '.' at position 8; allowed are a-z, 0-9, - and _"},
 		{"a way up", "apps/../db", "character '.' at position 6"},
-		{"a space", "a b", `check path "a b": invalid: character ' ' at position 2`},
+		{"a space", "a b", `check path a b: invalid: character ' ' at position 2`},
 		{"a newline", "a\nb", `check path "a\nb": invalid: character '\n' at position 2`},
 		{"a line separator", "a\u2028b", `check path "a\u2028b": invalid: character '\u2028' at position 2`},
 		{"text from right to left", "a\u202eb", `check path "a\u202eb": invalid`},

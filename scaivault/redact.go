@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // redacted stands where a secret's data would.
@@ -17,7 +19,7 @@ func (s *Secret) String() string {
 	if s == nil {
 		return "<nil>"
 	}
-	return "secret " + printable(s.info.Path) + " v" + strconv.Itoa(s.info.Version) + " " + redacted
+	return "secret " + wire.Printable(s.info.Path) + " v" + strconv.Itoa(s.info.Version) + " " + redacted
 }
 
 // GoString is String: %#v shows no data either.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
+
 	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 )
 
@@ -55,7 +57,7 @@ type Secret struct {
 // [ErrInvalid]; it never quotes the data.
 func NewSecret(info SecretInfo, data json.RawMessage) (*Secret, error) {
 	if _, err := jsonvalue.Object(data); err != nil {
-		return nil, &Error{Kind: ErrInvalid, Op: "read secret", Source: info.Source, Path: printable(info.Path),
+		return nil, &Error{Kind: ErrInvalid, Op: "read secret", Source: info.Source, Path: wire.Printable(info.Path),
 			Reason: "the data is not a JSON object"}
 	}
 	return newSecret(info, bytes.Clone(data)), nil
@@ -151,7 +153,7 @@ func (s *Secret) Decode(dst any) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Kind: ErrInvalid, Op: "decode", Source: s.info.Source, Path: printable(s.info.Path), Reason: s.decodeReason(err, dst)}
+	return &Error{Kind: ErrInvalid, Op: "decode", Source: s.info.Source, Path: wire.Printable(s.info.Path), Reason: s.decodeReason(err, dst)}
 }
 
 // decodeReason tells why Decode failed. It does not wrap or quote the cause,

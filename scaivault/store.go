@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A Store is what applications use: it reads and writes secrets by their
@@ -58,7 +60,7 @@ func (s *Store) Get(ctx context.Context, path string) (*Secret, error) {
 	r, err := s.route(ctx, "get", path)
 	if err != nil {
 		s.count.readErrors.Add(1)
-		s.cfg.Trace.get(GetInfo{Path: printable(path), Took: time.Since(start), Err: err})
+		s.cfg.Trace.get(GetInfo{Path: wire.Printable(path), Took: time.Since(start), Err: err})
 		return nil, err
 	}
 	res := s.read(ctx, r)
@@ -133,7 +135,7 @@ func (r *route) comparable() bool {
 // route finds the stage and the sources of a path. It does no I/O.
 func (s *Store) route(ctx context.Context, op, path string) (*route, error) {
 	fail := func(kind error, reason string) (*route, error) {
-		return nil, &Error{Kind: kind, Op: op, Path: printable(path), Reason: reason}
+		return nil, &Error{Kind: kind, Op: op, Path: wire.Printable(path), Reason: reason}
 	}
 	if s.lane.closed() {
 		return fail(ErrClosed, "the Store was closed")

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // Put writes a secret to the authority of the path's stage, and to no other
@@ -27,7 +29,7 @@ func (s *Store) Put(ctx context.Context, path string, data map[string]any, opts 
 	start := time.Now()
 	s.count.writes.Add(1)
 	r, err := s.routePut(ctx, path, data, opts)
-	info := PutInfo{Path: printable(path)}
+	info := PutInfo{Path: wire.Printable(path)}
 	var written *Written
 	if err == nil {
 		info.Stage = r.stage
@@ -46,12 +48,12 @@ func (s *Store) Put(ctx context.Context, path string, data map[string]any, opts 
 // routePut checks all that can be checked, and waits while the path is frozen.
 func (s *Store) routePut(ctx context.Context, path string, data map[string]any, opts *PutOptions) (*route, error) {
 	fail := func(reason string) (*route, error) {
-		return nil, &Error{Kind: ErrInvalid, Op: "put", Path: printable(path), Reason: reason}
+		return nil, &Error{Kind: ErrInvalid, Op: "put", Path: wire.Printable(path), Reason: reason}
 	}
 	if opts != nil && opts.IfVersion != nil {
 		return fail("a Store takes no IfVersion, as Vault and ScaiVault count their versions differently; use IfUnchanged")
 	}
-	if _, reason := encodeData(data); reason != "" {
+	if _, reason := wire.EncodeData(data); reason != "" {
 		return fail(reason)
 	}
 	for wait := minFreezeWait; ; wait = min(2*wait, maxFreezeWait) {
@@ -123,7 +125,7 @@ func putError(to leg, err error) error {
 	if classified(err) {
 		return err
 	}
-	return &Error{Kind: ErrUncertain, Op: "put", Source: to.source.Name(), Path: printable(to.path), Err: err}
+	return &Error{Kind: ErrUncertain, Op: "put", Source: to.source.Name(), Path: wire.Printable(to.path), Err: err}
 }
 
 // mirrors tells whether the other side gets a copy.

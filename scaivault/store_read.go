@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A result is what a read came to: a secret, or the error that the caller gets.
@@ -205,7 +207,7 @@ func askSource(ctx context.Context, l leg, limit time.Duration, once bool) (*Sec
 		}
 		return secret, nil
 	}
-	e := &Error{Kind: ErrUnavailable, Op: "get", Source: l.source.Name(), Path: printable(l.path)}
+	e := &Error{Kind: ErrUnavailable, Op: "get", Source: l.source.Name(), Path: wire.Printable(l.path)}
 	switch {
 	case err == nil:
 		e.Reason = "the source returned neither a secret nor an error"

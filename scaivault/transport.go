@@ -15,12 +15,14 @@ import (
 	"net/url"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // transportError is for everything but a complete answer. The caller's own
 // context shows through; a timeout of ours is ErrUnavailable alone.
 func (c *Client) transportError(ctx context.Context, r request, cause error) *Error {
-	e := &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: printable(r.path)}
+	e := &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
 	if ctx.Err() != nil {
 		return c.interrupted(ctx, e)
 	}

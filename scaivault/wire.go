@@ -6,12 +6,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // wireSecret is the documented secret object. It reads what it can: a field of
@@ -89,7 +88,7 @@ type wirePutOptions struct {
 
 // putBody builds the body of a write, and the data alone.
 func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMessage, reason string) {
-	raw, reason = encodeData(data)
+	raw, reason = wire.EncodeData(data)
 	if reason != "" {
 		return nil, nil, reason
 	}
@@ -107,65 +106,11 @@ func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMe
 	if o := (wirePutOptions{opts.MaxVersions, expires, opts.RotationPolicyID}); o != (wirePutOptions{}) {
 		w.Options = &o
 	}
-	body, err := marshal(w)
+	body, err := wire.Marshal(w)
 	if err != nil {
 		return nil, nil, "PutOptions.Metadata cannot be written as JSON; use strings, numbers, booleans, slices and maps"
 	}
 	return body, raw, ""
-}
-
-// encodeData writes the data of a secret, keeping the digits of json.Number
-// and the text of json.RawMessage.
-func encodeData(data map[string]any) (_ json.RawMessage, reason string) {
-	if data == nil {
-		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
-	}
-	raw, err := marshal(data)
-	if err == nil && !lostText(raw) {
-		return raw, ""
-	}
-	// The cause is not told: it can quote a value. The field can be told.
-	for _, name := range slices.Sorted(maps.Keys(data)) {
-		field, err := marshal(data[name])
-		_, verbatim := data[name].(json.RawMessage)
-		switch {
-		case err != nil:
-			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name, 64))
-		case !utf8.ValidString(name) || !utf8.Valid(field) || !verbatim && lostText(field):
-			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON cannot keep; encode it, for instance in base64", cut(name, 64))
-		}
-	}
-	if err != nil {
-		return nil, "the data cannot be written as JSON"
-	}
-	return raw, ""
-}
-
-// lostText tells whether encoding/json may have replaced bytes that are not
-// UTF-8: it writes an escape for them, and U+FFFD itself as it is.
-func lostText(encoded []byte) bool {
-	for rest := encoded; ; {
-		i := bytes.Index(rest, []byte(`\ufffd`))
-		if i < 0 {
-			return !utf8.Valid(encoded)
-		}
-		before := rest[:i]
-		if (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 0 {
-			return true
-		}
-		rest = rest[i+1:]
-	}
-}
-
-// marshal is json.Marshal without the escaping for HTML.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // wireDuration writes a duration as the service does, in the largest whole

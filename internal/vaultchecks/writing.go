@@ -86,11 +86,11 @@ func unwritable(l *lab) {
 		opts       *scaivault.PutOptions
 	}{
 		"nil data":             {"kv/data/a", "data is nil", nil, nil},
-		"a channel":            {"kv/data/a", "field c ", map[string]any{"c": make(chan int)}, nil},
-		"not a number":         {"kv/data/a", "field f ", map[string]any{"f": math.NaN()}, nil},
-		"broken raw JSON":      {"kv/data/a", "field r ", map[string]any{"r": json.RawMessage(`{"hunter2`)}, nil},
-		"text not UTF-8":       {"kv/data/a", "field t ", map[string]any{"t": "hunter2\xff"}, nil},
-		"deep text not UTF-8":  {"kv/data/a", "field t ", map[string]any{"t": []any{map[string]any{"x": "hunter2\xff"}}}, nil},
+		"a channel":            {"kv/data/a", `field "c"`, map[string]any{"c": make(chan int)}, nil},
+		"not a number":         {"kv/data/a", `field "f"`, map[string]any{"f": math.NaN()}, nil},
+		"broken raw JSON":      {"kv/data/a", `field "r"`, map[string]any{"r": json.RawMessage(`{"hunter2`)}, nil},
+		"text not UTF-8":       {"kv/data/a", `field "t"`, map[string]any{"t": "hunter2\xff"}, nil},
+		"deep text not UTF-8":  {"kv/data/a", `field "t"`, map[string]any{"t": []any{map[string]any{"x": "hunter2\xff"}}}, nil},
 		"expiry":               {"kv/data/a", "ExpiresIn", one, &scaivault.PutOptions{ExpiresIn: time.Hour}},
 		"rotation":             {"kv/data/a", "RotationPolicyID", one, &scaivault.PutOptions{RotationPolicyID: "rot_1"}},
 		"negative versions":    {"kv/data/a", "MaxVersions", one, &scaivault.PutOptions{MaxVersions: -1}},

@@ -4,12 +4,11 @@ package vault
 
 import (
 	"fmt"
-	"net"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 
 	"github.com/hashicorp/vault/api"
 
@@ -77,8 +76,8 @@ func (c *Config) validate() error {
 	if c.Client == nil {
 		problem("Client: set a client, from api.NewClient")
 	} else {
-		if wrong := addressProblem(c.Client.Address(), c.PlainHTTPHosts); wrong != "" {
-			problem("Client: %s", wrong)
+		if _, err := wire.ParseAddress(c.Client.Address(), c.PlainHTTPHosts); err != nil {
+			problem("Client: %v", err)
 		}
 		if c.Auth == nil && !printableToken(c.Client.Token()) {
 			problem("Client: its token holds a line break or another character that no token has; trim it where it is read")
@@ -94,35 +93,6 @@ func (c *Config) validate() error {
 		return nil
 	}
 	return &scaivault.Error{Kind: scaivault.ErrInvalid, Op: "configure vault source", Reason: strings.Join(problems, "; ")}
-}
-
-// addressProblem checks the address to which a token will be sent.
-func addressProblem(address string, plainHTTPHosts []string) string {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return "its address is not a URL; write https://host:8200" // the cause quotes it, which may hold a password
-	case u.User != nil:
-		return "its address holds a user name or password; remove it"
-	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
-		return fmt.Sprintf("its address %s has no scheme; write https://host:8200", printable(address))
-	case u.Hostname() == "":
-		return "its address names no host; write https://host:8200"
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "its address has a query or a fragment; remove it"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !slices.Contains(plainHTTPHosts, u.Hostname()):
-		return fmt.Sprintf("plain http would send the token to %s in clear; use https, or allow it by PlainHTTPHosts: []string{%q}",
-			printable(u.Hostname()), u.Hostname())
-	}
-	return ""
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // printableToken tells whether a token can go into a header. An empty one can.

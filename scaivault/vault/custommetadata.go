@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
+
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -70,7 +72,7 @@ func customMetadata(m scaivault.Metadata) (map[string]string, string) {
 	for _, key := range slices.Sorted(maps.Keys(m.Values)) {
 		text, ok := m.Values[key].(string)
 		if !ok {
-			return nil, fmt.Sprintf("metadata %s is a %T; KV v2 holds strings only", printable(key), m.Values[key])
+			return nil, fmt.Sprintf("metadata %s is a %T; KV v2 holds strings only", wire.Printable(key), m.Values[key])
 		}
 		out[key] = text
 	}
@@ -105,13 +107,13 @@ func metadataProblem(key, value string) string {
 	}
 	switch {
 	case key == "" || len(key) > maxMetadataKey:
-		return fmt.Sprintf("metadata key %q has %d bytes; KV v2 takes 1 to %d", printable(key), len(key), maxMetadataKey)
+		return fmt.Sprintf("metadata key %q has %d bytes; KV v2 takes 1 to %d", wire.Printable(key), len(key), maxMetadataKey)
 	case unprintable(key):
-		return fmt.Sprintf("metadata key %s has an unprintable character, which KV v2 refuses", printable(key))
+		return fmt.Sprintf("metadata key %s has an unprintable character, which KV v2 refuses", wire.Printable(key))
 	case value == "" || len(value) > maxMetadataValue:
-		return fmt.Sprintf("metadata %s has %d bytes; KV v2 takes 1 to %d", printable(key), len(value), maxMetadataValue)
+		return fmt.Sprintf("metadata %s has %d bytes; KV v2 takes 1 to %d", wire.Printable(key), len(value), maxMetadataValue)
 	case unprintable(value):
-		return fmt.Sprintf("metadata %s has an unprintable character, which KV v2 refuses", printable(key))
+		return fmt.Sprintf("metadata %s has an unprintable character, which KV v2 refuses", wire.Printable(key))
 	default:
 		return ""
 	}

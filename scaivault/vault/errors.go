@@ -12,9 +12,10 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -25,7 +26,7 @@ import (
 const CodeMountNotFound = "mount_not_found"
 
 func (s *Source) failure(t target, kind error, reason string) *scaivault.Error {
-	return &scaivault.Error{Kind: kind, Op: t.op, Source: s.name, Path: printable(t.path), Reason: reason}
+	return &scaivault.Error{Kind: kind, Op: t.op, Source: s.name, Path: wire.Printable(t.path), Reason: reason}
 }
 
 func (s *Source) invalid(t target, reason string) *scaivault.Error {
@@ -61,7 +62,7 @@ func (s *Source) sharedError(ctx context.Context, t target, err error) error {
 	switch {
 	case errors.As(err, &e):
 		own := *e
-		own.Op, own.Path = t.op, printable(t.path)
+		own.Op, own.Path = t.op, wire.Printable(t.path)
 		return &own
 	case errors.Is(err, scaivault.ErrClosed):
 		return s.failure(t, scaivault.ErrClosed, "")
@@ -76,10 +77,10 @@ func (s *Source) refusal(t target, a *answer) *scaivault.Error {
 	e.Status = a.status
 	env, wellFormed := a.envelope()
 	if wellFormed {
-		e.RequestID = identifier(env.requestID)
+		e.RequestID = wire.Identifier(env.requestID)
 		e.Message = strings.Join(env.errors, "; ")
 	}
-	e.RetryAfter = retryAfter(a.header, time.Now())
+	e.RetryAfter = wire.RetryAfter(a.header, time.Now())
 	if meaning, ok := meaningOf(a.status, env); ok && wellFormed {
 		e.Kind, e.Code, e.Reason = meaning.kind, meaning.code, meaning.reason
 		return e
@@ -237,29 +238,13 @@ func describe(a *answer) string {
 		return "a redirect, which is not followed with the token; give the client the final address"
 	case len(a.body) == 0:
 		return "it is empty"
-	case strings.HasPrefix(strings.TrimSpace(string(a.body[:min(len(a.body), maxShown)])), "<"):
+	case strings.HasPrefix(strings.TrimSpace(string(a.body[:min(len(a.body), 512)])), "<"):
 		return "it looks like the page of a load balancer or proxy"
 	case !json.Valid(a.body):
 		return "it is not JSON, or not whole"
 	default:
 		return "it is JSON of another shape"
 	}
-}
-
-// maxRetryAfter bounds what a server can ask for.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter reads the header Retry-After, in seconds or as an HTTP date.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return time.Duration(min(max(0, seconds), int64(maxRetryAfter/time.Second))) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	return min(max(0, at.Sub(now)), maxRetryAfter)
 }
 
 // quieten returns a cause whose text may be shown. The texts of most errors of

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
+
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -22,7 +24,7 @@ type mount struct {
 }
 
 // String is the mount's path for an error.
-func (m *mount) String() string { return printable(m.prefix) }
+func (m *mount) String() string { return wire.Printable(m.prefix) }
 
 // A location is where a path lies, as far as it is known.
 type location struct {
@@ -132,7 +134,7 @@ func (s *Source) lookUpMount(ctx context.Context, t target) (*mount, error) {
 	}
 	version := w.kvVersion()
 	if version == 0 {
-		return nil, s.invalid(t, fmt.Sprintf("%s is a secrets engine of type %q, not KV", printable(w.Path), printable(w.Type)))
+		return nil, s.invalid(t, fmt.Sprintf("%s is a secrets engine of type %q, not KV", wire.Printable(w.Path), wire.Printable(w.Type)))
 	}
 	m := &mount{prefix: w.Path, version: version}
 	s.mounts.add(m)

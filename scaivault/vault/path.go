@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // pathProblem says what is wrong with a Vault API path before any I/O. Vault
@@ -76,11 +78,11 @@ func (m *mount) secret(path string) (place, string) {
 	case part == partData && name != "":
 		return place{mount: m, name: name}, ""
 	case inner == "" || name == "" && (part == partData || part == partMetadata):
-		return place{}, fmt.Sprintf("%s is a KV v2 mount; name a secret, as in %sdata/apps/db", m, printable(m.prefix))
+		return place{}, fmt.Sprintf("%s is a KV v2 mount; name a secret, as in %sdata/apps/db", m, wire.Printable(m.prefix))
 	case name != "" && isPart(part):
-		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, printable(m.prefix+"data/"+name))
+		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, wire.Printable(m.prefix+"data/"+name))
 	default:
-		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, printable(m.prefix+"data/"+inner))
+		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, wire.Printable(m.prefix+"data/"+inner))
 	}
 }
 
@@ -107,9 +109,9 @@ func (m *mount) folder(path string) (place, string) {
 	case part == partData:
 		return place{mount: m, name: name}, ""
 	case isPart(part):
-		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, printable(strings.TrimSuffix(m.prefix+"data/"+name, "/")))
+		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, wire.Printable(strings.TrimSuffix(m.prefix+"data/"+name, "/")))
 	default:
-		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, printable(strings.TrimSuffix(m.prefix+"data/"+inner, "/")))
+		return place{}, fmt.Sprintf("%s is KV v2: use %s", m, wire.Printable(strings.TrimSuffix(m.prefix+"data/"+inner, "/")))
 	}
 }
 
@@ -121,31 +123,4 @@ func splitData(path string) (prefix string, ok bool) {
 		return "", false
 	}
 	return path[:i+1], true
-}
-
-// maxShown bounds the text from outside that an error shows.
-const maxShown = 512
-
-// printable keeps text from outside harmless in one line of an error: quoted
-// where it holds anything unprintable, and cut where it is too long.
-func printable(text string) string {
-	if len(text) > maxShown {
-		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
-	}
-	for _, r := range text {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			return fmt.Sprintf("%q", text)
-		}
-	}
-	return text
-}
-
-// identifier lets through only what is a code or an id and nothing else.
-func identifier(text string) string {
-	if len(text) > 128 || strings.ContainsFunc(text, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.:", r))
-	}) {
-		return ""
-	}
-	return text
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
+
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -82,7 +84,7 @@ func newWrite(path string, data map[string]any, opts *scaivault.PutOptions) (*wr
 		w.custom, wrong = customMetadata(w.opts.Metadata)
 	}
 	if wrong == "" {
-		w.raw, wrong = encodeData(data)
+		w.raw, wrong = wire.EncodeData(data)
 	}
 	return w, wrong
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
+
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -128,7 +130,7 @@ func (a *answer) writtenVersion() int {
 // writeMetadata writes what goes with the secret. It can be repeated without
 // harm, so a lost answer is only that.
 func (s *Source) writeMetadata(ctx context.Context, w *write, p place, loc location) error {
-	body, err := marshal(struct {
+	body, err := wire.Marshal(struct {
 		Custom      map[string]string `json:"custom_metadata,omitempty"`
 		MaxVersions int               `json:"max_versions,omitempty"`
 	}{w.custom, w.opts.MaxVersions})
@@ -147,7 +149,7 @@ func (s *Source) writeMetadata(ctx context.Context, w *write, p place, loc locat
 	}
 	var e *scaivault.Error
 	if errors.As(err, &e) {
-		e.Reason = joinReasons(e.Reason, "the metadata at "+printable(p.api(partMetadata))+" could not be written, so the data was not either")
+		e.Reason = joinReasons(e.Reason, "the metadata at "+wire.Printable(p.api(partMetadata))+" could not be written, so the data was not either")
 	}
 	return err
 }

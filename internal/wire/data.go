@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// Marshal is json.Marshal without the escaping for HTML.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// EncodeData writes the data of a secret, keeping the digits of json.Number and
+// the text of json.RawMessage. If it cannot, wrong says why, naming the field
+// and never its value.
+func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
+	if data == nil {
+		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
+	}
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		if !utf8.ValidString(name) || !validText(data[name]) {
+			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON would alter; encode it, as in base64", cut(name))
+		}
+		if _, err := Marshal(data[name]); err != nil { // the cause can quote a value
+			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name))
+		}
+	}
+	raw, err := Marshal(data)
+	if err != nil {
+		return nil, "the data cannot be written as JSON"
+	}
+	return raw, ""
+}
+
+func cut(name string) string {
+	if len(name) > 64 {
+		return name[:64] + "…"
+	}
+	return name
+}
+
+// validText looks for text that is not UTF-8 in what JSON itself consists of.
+func validText(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return utf8.ValidString(v)
+	case json.RawMessage:
+		return utf8.Valid(v)
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !validText(e) })
+	case []string:
+		return !slices.ContainsFunc(v, func(e string) bool { return !utf8.ValidString(e) })
+	case map[string]any:
+		return validFields(v)
+	case map[string]string:
+		return validFields(v)
+	default:
+		return true
+	}
+}
+
+func validFields[T any](fields map[string]T) bool {
+	for name, v := range fields {
+		if !utf8.ValidString(name) || !validText(v) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire_test
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
+)
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"a/b": "a/b", "Größe und so": "Größe und so", "a\nb": `"a\nb"`, "a\x1b[31m": `"a\x1b[31m"`, "a\u202eb": `"a\u202eb"`, "\xff": `"\xff"`,
+	} {
+		require.Equal(t, want, wire.Printable(text))
+	}
+	long := wire.Printable(strings.Repeat("ä", 1000))
+	require.Less(t, len(long), 600)
+	require.True(t, utf8.ValidString(long))
+}
+
+func TestIdentifier(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"req_5haq", "secret_not_found", "a-b.c:d", ""} {
+		require.Equal(t, id, wire.Identifier(id))
+	}
+	for _, text := range []string{"two words", "a\nb", "ü", "<html>", strings.Repeat("a", 129)} {
+		require.Empty(t, wire.Identifier(text))
+	}
+}
+
+func TestEncodeData(t *testing.T) {
+	t.Parallel()
+	raw, wrong := wire.EncodeData(map[string]any{"n": json.Number("1e400"), "r": json.RawMessage("0.1000"), "m": "<&>", "null": nil})
+	require.Empty(t, wrong)
+	require.Equal(t, `{"m":"<&>","n":1e400,"null":null,"r":0.1000}`, string(raw))
+	for name, data := range map[string]map[string]any{
+		"nil":          nil,
+		"not a number": {"f": math.NaN()},
+		"a func":       {"f": func() {}},
+		"not UTF-8":    {"f": "canary\xff"},
+		"deeper":       {"f": map[string]any{"g": []any{"canary\xff"}}},
+		"deep strings": {"f": []string{"canary\xff"}},
+		"deep names":   {"f": map[string]string{"canary\xff": ""}},
+		"raw":          {"f": json.RawMessage("\"canary\xff\"")},
+		"broken raw":   {"f": json.RawMessage(`{"canary`)},
+	} {
+		_, wrong := wire.EncodeData(data)
+		require.NotEmpty(t, wrong, name)
+		require.NotContains(t, wrong, "canary")
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "-7": 0, "0": 0, "soon": 0,
+		"99999999999999999": 24 * time.Hour, "9999999999999999999999": 0,
+		"Wed, 02 Jan 2030 03:04:35 GMT": 30 * time.Second, "Tue, 01 Jan 2030 03:04:35 GMT": 0, "Wed, 02 Jan 2090 03:04:35 GMT": 24 * time.Hour,
+	} {
+		require.Equal(t, want, wire.RetryAfter(http.Header{"Retry-After": {text}}, now), text)
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"https://h.example", "https://h.example:8443/base", "http://localhost:1", "http://127.0.0.9", "http://[::1]", "http://plain.example"} {
+		_, err := wire.ParseAddress(good, []string{"plain.example"})
+		require.NoError(t, err, good)
+	}
+	for bad, hint := range map[string]string{
+		"": "empty", "h.example": "no scheme", "h.example:8200": "no scheme", "ftp://h": "scheme", "https://": "host", "https://u:canary@h": "password",
+		"https://u:canary%zz@h": "password", "https://h?q=canary": "query", "https://h/%zz": "not a URL", "http://h.example": "in clear", "http://127.0.0.1.example": "in clear",
+	} {
+		_, err := wire.ParseAddress(bad, nil)
+		require.ErrorContains(t, err, hint, bad)
+		require.NotContains(t, err.Error(), "canary")
+	}
+}
