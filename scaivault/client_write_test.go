@@ -5,6 +5,7 @@ package scaivault_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -229,4 +230,21 @@ func TestClientWithoutAToken(t *testing.T) {
 	rt.answers = append(rt.answers, says(200, oneSecret))
 	_, err = c.Get(t.Context(), testPath)
 	require.NoError(t, err)
+}
+
+// TestServersWordsDoNotQuoteTheRequest: what a server says of a refused write is
+// kept, but for the token and the values.
+func TestServersWordsDoNotQuoteTheRequest(t *testing.T) {
+	t.Parallel()
+	const value = "canary-value"
+	body := `{"error":{"code":"validation_error","message":"password: ` + value + ` is weak; token ` + testToken + `","details":{"fields":["` + value + `"]}}}`
+	_, err := serve(t, answer(422, body)).Put(t.Context(), testPath, map[string]any{"password": value}, nil)
+	e := requireError(t, err)
+	require.Equal(t, "password: REDACTED is weak; token REDACTED", e.Message)
+	require.JSONEq(t, `{"fields":["REDACTED"]}`, string(e.Details))
+	holder := struct{ err error }{err}
+	for _, verb := range []string{"%s", "%q", "%v", "%+v", "%#v", "%x"} {
+		require.NotContains(t, fmt.Sprintf(verb, holder), value)
+		require.NotContains(t, fmt.Sprintf(verb, holder), testToken)
+	}
 }

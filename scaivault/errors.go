@@ -51,7 +51,8 @@ var (
 //
 // Under every fmt verb, in JSON and in logs it shows only what cannot hold a
 // secret. Message and Details are the server's own words, which can quote
-// anything; they are there to be read on purpose.
+// anything; they are there to be read on purpose. What the request itself
+// carried, the token and the data of a write, is taken out of them.
 type Error struct {
 	// Kind is the category: one of the sentinels of this package. It is nil
 	// only when the caller's context ended.

@@ -27,6 +27,7 @@ type request struct {
 	apiPath string
 	query   url.Values
 	body    []byte // nil for none
+	secret  []byte // what of the body is confidential: a secret's data, or nil
 	reads   bool   // may be repeated whatever happened
 	// anyStatus makes every whole answer a success.
 	anyStatus bool
@@ -170,6 +171,10 @@ func (c *Client) send(ctx context.Context, r request, base *url.URL, token strin
 	}
 	if resp.StatusCode/100 != 2 && !r.anyStatus {
 		e := answerError(r.op, r.path, resp.StatusCode, resp.Header, body)
+		e.Message = wire.Scrub(e.Message, token, r.secret)
+		if e.Details != nil {
+			e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, r.secret))
+		}
 		if leavesOpen(e) && !r.reads {
 			return nil, sentError{e}
 		}

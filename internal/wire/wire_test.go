@@ -87,3 +87,20 @@ func TestParseAddress(t *testing.T) {
 		require.NotContains(t, err.Error(), "canary")
 	}
 }
+
+func TestScrub(t *testing.T) {
+	t.Parallel()
+	data := json.RawMessage(`{"password":"hunter2-value","nested":[{"pin":123456,"quoted":"a\"b<c"}],"x":"y"}`)
+	for text, want := range map[string]string{
+		"":                                    "",
+		"value hunter2-value is bad":          "value REDACTED is bad",
+		"token skt_abcdef and pin 123456":     "token REDACTED and pin REDACTED",
+		`{"got":"a\"b<c"}`:                    `{"got":"REDACTED"}`,
+		`{"got":"a\"b\u003cc"}`:               `{"got":"REDACTED"}`,
+		"y is too short to be searched for":   "y is too short to be searched for",
+		"nothing that this request had in it": "nothing that this request had in it",
+	} {
+		require.Equal(t, want, wire.Scrub(text, "skt_abcdef", data))
+	}
+	require.Equal(t, "no data", wire.Scrub("no data", "", nil))
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/wire"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -53,6 +54,7 @@ func (l *lost) cause(s *Source, t target) *scaivault.Error {
 // settle finds out what has become of a write. It never writes.
 func (s *Source) settle(ctx context.Context, w *write, p place, l lost) (*scaivault.Written, error) {
 	cause := l.cause(s, w.target)
+	cause.Message = wire.Scrub(cause.Message, "", w.raw)
 	if !l.open() {
 		return nil, cause
 	}
