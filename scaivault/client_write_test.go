@@ -248,3 +248,17 @@ func TestServersWordsDoNotQuoteTheRequest(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf(verb, holder), testToken)
 	}
 }
+
+// TestSameDataFromBeforeIsNotOurWrite: the look for a lost write is not taken in
+// by an older version with the same data.
+func TestSameDataFromBeforeIsNotOurWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := service(t, nil)
+		s.Seed(testPath, valueA)
+		time.Sleep(time.Hour)
+		s.Inject(scaivaulttest.Fault{Method: http.MethodPut, Cut: scaivaulttest.CutBeforeAnswer})
+		_, err := c.Put(t.Context(), testPath, valueA, nil)
+		requireMatches(t, err, scaivault.ErrUncertain)
+	})
+}
