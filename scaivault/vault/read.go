@@ -230,6 +230,7 @@ func (s *Source) parseV2(t target, a *answer) (*scaivault.Secret, int, error) {
 			e.Reason = fmt.Sprintf("version %d was destroyed", meta.Version)
 		}
 		e.Status = a.status
+		e.Details = fmt.Appendf(nil, `{"version":%d}`, meta.Version) // the next write makes one more
 		return nil, meta.Version, e
 	case !a.success():
 		return nil, 0, s.refusal(t, a)
