@@ -247,7 +247,6 @@ func (m *move) fill(ctx context.Context) error {
 			return fmt.Errorf("fill Vault: %w", err)
 		}
 	}
-	m.res.Secrets = len(m.estate.names)
 	m.out.say("Vault: %s · ScaiVault: %s · %d secrets below %s", m.res.Vault, m.res.ScaiVault, len(m.estate.names), m.estate.vaultPath("apps/"))
 	return nil
 }

@@ -27,6 +27,7 @@ func (m *move) copySubtree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.res.Secrets = len(m.estate.names)
 	m.out.say("diff: %d differences; clean", found)
 	return nil
 }
