@@ -97,8 +97,10 @@ const (
 
 // change is the part of a backend that can be changed.
 func (b *Backend) change() Update {
-	return Update{Name: b.Name, Config: b.Config, PathMapping: b.PathMapping, Mode: b.Mode,
-		SyncInterval: b.SyncInterval, ConflictResolution: b.ConflictResolution, Extra: b.Extra}
+	return Update{
+		Name: b.Name, Config: b.Config, PathMapping: b.PathMapping, Mode: b.Mode,
+		SyncInterval: b.SyncInterval, ConflictResolution: b.ConflictResolution, Extra: b.Extra,
+	}
 }
 
 // body is what goes over the wire: the fields that are set.

@@ -34,8 +34,10 @@ func TestGetReadsAWholeBackend(t *testing.T) {
 	assert.Equal(t, &federation.Backend{
 		ID: "fed_abc", Name: "n", Mode: federation.ModeSync, SyncInterval: 7 * 24 * time.Hour,
 		ConflictResolution: federation.LocalWins, Status: "degraded",
-		Config: &federation.HashiCorpVault{Endpoint: "https://v:8200", AuthMethod: federation.AuthKubernetes, AuthConfigPath: "a/b",
-			Namespace: "acme/finance", SkipTLSVerify: true},
+		Config: &federation.HashiCorpVault{
+			Endpoint: "https://v:8200", AuthMethod: federation.AuthKubernetes, AuthConfigPath: "a/b",
+			Namespace: "acme/finance", SkipTLSVerify: true,
+		},
 		PathMapping: map[string]string{"external/**": "kv/data/**"},
 		CreatedAt:   time.Date(2030, 1, 2, 3, 4, 5, 678e6, time.UTC),
 		UpdatedAt:   time.Date(2030, 2, 3, 4, 5, 6, 0, time.UTC),
@@ -60,17 +62,27 @@ func TestEveryKindOfConfigSurvivesAnUpdate(t *testing.T) {
 		is                 federation.Config
 		sent               string // if empty, as config
 	}{
-		{name: "vault", kind: "hashicorp-vault", is: &federation.HashiCorpVault{},
-			config: `{"endpoint":"https://v:8200","auth_method":"aws","auth_config_path":"a/b","tls_verify":true,"ca_bundle":["x",1.0],"timeout":null}`},
-		{name: "vault that says nothing of TLS", kind: "hashicorp-vault", is: &federation.HashiCorpVault{},
+		{
+			name: "vault", kind: "hashicorp-vault", is: &federation.HashiCorpVault{},
+			config: `{"endpoint":"https://v:8200","auth_method":"aws","auth_config_path":"a/b","tls_verify":true,"ca_bundle":["x",1.0],"timeout":null}`,
+		},
+		{
+			name: "vault that says nothing of TLS", kind: "hashicorp-vault", is: &federation.HashiCorpVault{},
 			config: `{"endpoint":"https://v:8200","auth_method":"aws","auth_config_path":"a/b"}`,
-			sent:   `{"endpoint":"https://v:8200","auth_method":"aws","auth_config_path":"a/b","tls_verify":true}`},
-		{name: "vault with a setting of another type", kind: "hashicorp-vault", is: &federation.Unknown{},
-			config: `{"endpoint":["https://a:8200","https://b:8200"],"auth_method":"approle","auth_config_path":"a/b","tls_verify":"no"}`},
-		{name: "aws", kind: "aws-secrets-manager", is: &federation.AWSSecretsManager{},
-			config: `{"region":"eu-central-1","credentials_path":"infra/aws","big":12345678901234567890.0123}`},
-		{name: "aws with a setting of another type", kind: "aws-secrets-manager", is: &federation.Unknown{},
-			config: `{"region":["eu-central-1","eu-west-1"],"credentials_path":"infra/aws"}`},
+			sent:   `{"endpoint":"https://v:8200","auth_method":"aws","auth_config_path":"a/b","tls_verify":true}`,
+		},
+		{
+			name: "vault with a setting of another type", kind: "hashicorp-vault", is: &federation.Unknown{},
+			config: `{"endpoint":["https://a:8200","https://b:8200"],"auth_method":"approle","auth_config_path":"a/b","tls_verify":"no"}`,
+		},
+		{
+			name: "aws", kind: "aws-secrets-manager", is: &federation.AWSSecretsManager{},
+			config: `{"region":"eu-central-1","credentials_path":"infra/aws","big":12345678901234567890.0123}`,
+		},
+		{
+			name: "aws with a setting of another type", kind: "aws-secrets-manager", is: &federation.Unknown{},
+			config: `{"region":["eu-central-1","eu-west-1"],"credentials_path":"infra/aws"}`,
+		},
 		{name: "azure", kind: "azure-key-vault", is: &federation.AzureKeyVault{}, config: `{"vault_url":"https://x.vault.azure.net","nested":{"b":1,"a":[]}}`},
 		{name: "google", kind: "google-secret-manager", is: &federation.GoogleSecretManager{}, config: `{"project":"p"}`},
 		{name: "unknown", kind: "openbao", is: &federation.Unknown{}, config: `{"deep":{"er":[1,2,{"x":null}]}}`},

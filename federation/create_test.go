@@ -47,8 +47,10 @@ func TestCreateSendsEverythingThatIsSet(t *testing.T) {
 	require.NoError(t, err)
 	b := newVaultBackend()
 	b.ID, b.Status, b.CreatedAt = "fed_other", "broken", time.Now() // the service's own
-	b.Config = &federation.HashiCorpVault{Endpoint: "http://127.0.0.1:8200", AuthMethod: "jwt", AuthConfigPath: "infra/vault",
-		Namespace: "acme/finance", SkipTLSVerify: true, Extra: extra}
+	b.Config = &federation.HashiCorpVault{
+		Endpoint: "http://127.0.0.1:8200", AuthMethod: "jwt", AuthConfigPath: "infra/vault",
+		Namespace: "acme/finance", SkipTLSVerify: true, Extra: extra,
+	}
 	b.Mode, b.SyncInterval, b.ConflictResolution = federation.ModeSync, 36*time.Hour, federation.LocalWins
 	b.Extra = extra
 

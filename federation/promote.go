@@ -35,8 +35,10 @@ func (c *Client) Promote(ctx context.Context, id string, opts *PromoteOptions) (
 		return nil, err
 	}
 	if b.Mode != ModeSync || b.ConflictResolution != LocalWins {
-		return nil, &scaivault.Error{Kind: scaivault.ErrConflict, Op: "promote federation backend " + printable(id), Source: source,
-			Reason: "the service shows mode " + word(State(b.Mode)) + " and conflict resolution " + word(State(b.ConflictResolution)) + " after the change"}
+		return nil, &scaivault.Error{
+			Kind: scaivault.ErrConflict, Op: "promote federation backend " + printable(id), Source: source,
+			Reason: "the service shows mode " + word(State(b.Mode)) + " and conflict resolution " + word(State(b.ConflictResolution)) + " after the change",
+		}
 	}
 	return b, nil
 }

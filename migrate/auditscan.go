@@ -151,8 +151,10 @@ func (s *auditScan) entry(e *auditEntry) {
 			return
 		}
 	}
-	u := usage{path: path, role: role, entity: e.Auth.EntityID,
-		name: cmp.Or(e.Auth.DisplayName, e.Auth.EntityID, role, e.Auth.Accessor, "unknown")}
+	u := usage{
+		path: path, role: role, entity: e.Auth.EntityID,
+		name: cmp.Or(e.Auth.DisplayName, e.Auth.EntityID, role, e.Auth.Accessor, "unknown"),
+	}
 	t := s.used[u]
 	if t == nil {
 		if len(s.used) >= maxReaders {
@@ -188,8 +190,10 @@ func (t *tally) count(e *auditEntry) {
 
 // reader is the tally as the result shows it.
 func (t *tally) reader(u usage) Reader {
-	r := Reader{Name: u.name, Role: u.role, Entity: u.entity, Operations: t.requests, First: t.first, Last: t.last,
-		Refused: max(t.refusedRequests, t.refusedAnswers)}
+	r := Reader{
+		Name: u.name, Role: u.role, Entity: u.entity, Operations: t.requests, First: t.first, Last: t.last,
+		Refused: max(t.refusedRequests, t.refusedAnswers),
+	}
 	for operation, n := range t.answers {
 		r.Operations[operation] = max(r.Operations[operation], n)
 	}

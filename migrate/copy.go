@@ -89,8 +89,10 @@ func Copy(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Cop
 	if opts == nil {
 		opts = &CopyOptions{}
 	}
-	r, err := newRun(settings{op: "copy", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
-		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress}, from, to, m)
+	r, err := newRun(settings{
+		op: "copy", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
+		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress,
+	}, from, to, m)
 	if err != nil {
 		return nil, err
 	}

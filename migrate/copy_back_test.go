@@ -82,8 +82,10 @@ func TestCopyBackKeepsVaultsCustomMetadata(t *testing.T) {
 	t.Parallel()
 	vault, scai := newVaultSide(), newScaiVaultSide()
 	vault.store("kv/data/apps/web", `{"v":1}`, scaivault.Metadata{Values: map[string]any{"team": "a"}})
-	scai.store("environments/production/web", `{"v":2}`, scaivault.Metadata{Description: "new", Tags: []string{"t"},
-		Values: mark.Mark{Source: "kv/data/apps/web", SourceVersion: 1, Version: 9, WriteID: "x"}.AddTo(nil)})
+	scai.store("environments/production/web", `{"v":2}`, scaivault.Metadata{
+		Description: "new", Tags: []string{"t"},
+		Values: mark.Mark{Source: "kv/data/apps/web", SourceVersion: 1, Version: 9, WriteID: "x"}.AddTo(nil),
+	})
 	require.NoError(t, copyAll(t, scai, vault).Err())
 	assert.Equal(t, "a", vault.meta("kv/data/apps/web").Values["team"])
 	assert.Empty(t, vault.meta("kv/data/apps/web").Description)
@@ -166,7 +168,8 @@ func TestCopyBackAfterAWriteThatWasCutOff(t *testing.T) {
 			scai.seed(webInScai, `{"v":"new"}`)
 			for range tc.data {
 				vault.store(webInVault, `{"v":"old"}`, scaivault.Metadata{
-					Values: mark.Mark{Source: webInScai, SourceVersion: 1, Version: tc.marked, WriteID: "x"}.AddTo(nil)})
+					Values: mark.Mark{Source: webInScai, SourceVersion: 1, Version: tc.marked, WriteID: "x"}.AddTo(nil),
+				})
 			}
 			report := copyAll(t, scai, vault)
 			assert.Equal(t, map[migrate.Outcome]int{tc.want: 1}, report.Counts)
@@ -213,7 +216,8 @@ func TestCopyBackProvesAMarkByTheSourcesHistory(t *testing.T) {
 			vault, scai := newVaultSide(), newScaiVaultSide()
 			scai.seed(webInScai, `{"v":"new"}`)
 			vault.store(webInVault, `{"v":"old"}`, scaivault.Metadata{
-				Values: mark.Mark{Source: webInScai, SourceVersion: 1, Version: 1, WriteID: "x"}.AddTo(nil)})
+				Values: mark.Mark{Source: webInScai, SourceVersion: 1, Version: 1, WriteID: "x"}.AddTo(nil),
+			})
 			report := copyAll(t, &remembering{fakeSide: scai, then: tc.then, err: tc.err}, vault)
 			assert.Equal(t, map[migrate.Outcome]int{tc.want: 1}, report.Counts)
 		})

@@ -55,7 +55,8 @@ func TestCopyWritesWhatTheGuideSays(t *testing.T) {
 	vault, scai := newVaultSide(), newScaiVaultSide()
 	vault.store("kv/data/apps/billing/db", `{"password":"a"}`, scaivault.Metadata{})
 	version := vault.store("kv/data/apps/billing/db", `{"password":"b"}`, scaivault.Metadata{
-		Description: "their words", Tags: []string{"team-a"}, Owner: "billing", Values: map[string]any{"cost-centre": "7", "tags": "x"}})
+		Description: "their words", Tags: []string{"team-a"}, Owner: "billing", Values: map[string]any{"cost-centre": "7", "tags": "x"},
+	})
 
 	report, err := migrate.Copy(t.Context(), vault, scai, billing(t), nil)
 	require.NoError(t, err)

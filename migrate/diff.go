@@ -57,8 +57,10 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 	if opts == nil {
 		opts = &DiffOptions{}
 	}
-	r, err := newRun(settings{op: "diff", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
-		cluster: opts.Cluster, each: opts.Each, progress: opts.Progress}, from, to, m)
+	r, err := newRun(settings{
+		op: "diff", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
+		cluster: opts.Cluster, each: opts.Each, progress: opts.Progress,
+	}, from, to, m)
 	if err != nil {
 		return nil, err
 	}

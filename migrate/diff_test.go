@@ -55,8 +55,10 @@ func TestDiffNamesWhatDiffersAndNoValues(t *testing.T) {
 				return nil
 			}})
 			require.NoError(t, err)
-			assert.Equal(t, map[migrate.Outcome]int{migrate.Same: 1, migrate.Different: 1, migrate.OnlyInVault: 2,
-				migrate.OnlyInScaiVault: 1, migrate.Unreadable: 1}, report.Counts)
+			assert.Equal(t, map[migrate.Outcome]int{
+				migrate.Same: 1, migrate.Different: 1, migrate.OnlyInVault: 2,
+				migrate.OnlyInScaiVault: 1, migrate.Unreadable: 1,
+			}, report.Counts)
 			assert.Equal(t, []string{"changed", "gone", "new"}, items["kv/data/apps/differs"].Fields)
 			signs := ""
 			for _, name := range []string{"same", "differs", "only-vault", "only-scai", "denied", "Upper"} {

@@ -70,7 +70,8 @@ func newEstate(t *testing.T, opts *scaivaulttest.ServerOptions) *estate {
 	e.source = e.sourceFor(t, e.vault.RootToken())
 	client, err := scaivault.NewClient(scaivault.ClientConfig{
 		URLs: []string{"https://scaivault.example"}, Token: scaivault.StaticToken(e.scai.IssueToken("sa:migrator")),
-		HTTPClient: &http.Client{Transport: e.scai.RoundTripper()}})
+		HTTPClient: &http.Client{Transport: e.scai.RoundTripper()},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, client.Close()) })
 	e.client = client

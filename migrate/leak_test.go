@@ -21,8 +21,10 @@ const canary = "canary-Zx81!Qw/value"
 // forms are the ways in which a value could be printed.
 func forms() []string {
 	decimal := strings.Trim(fmt.Sprint([]byte(canary)), "[]")
-	return []string{canary, strings.Trim(fmt.Sprintf("%q", canary), `"`), hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary))),
-		base64.StdEncoding.EncodeToString([]byte(canary)), base64.RawURLEncoding.EncodeToString([]byte(canary)), decimal}
+	return []string{
+		canary, strings.Trim(fmt.Sprintf("%q", canary), `"`), hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary))),
+		base64.StdEncoding.EncodeToString([]byte(canary)), base64.RawURLEncoding.EncodeToString([]byte(canary)), decimal,
+	}
 }
 
 // shown is everything that a printer or encoder makes of v.

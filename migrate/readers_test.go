@@ -60,7 +60,8 @@ func aLog() string {
 func TestFindReaders(t *testing.T) {
 	t.Parallel()
 	got, err := migrate.FindReaders(t.Context(), strings.NewReader(aLog()), &migrate.ReadersOptions{
-		Paths: []string{db, "kv/data/apps/**"}, Exclude: []string{"mover"}, Mapping: billing(t)})
+		Paths: []string{db, "kv/data/apps/**"}, Exclude: []string{"mover"}, Mapping: billing(t),
+	})
 	require.NoError(t, err)
 	assert.Equal(t, monday, got.LogStart)
 	assert.Equal(t, monday.Add(7*time.Hour+time.Millisecond), got.LogEnd, "lines about others count for the time covered")
@@ -69,8 +70,10 @@ func TestFindReaders(t *testing.T) {
 	require.Len(t, got.Secrets, 3)
 	assert.Equal(t, db, got.Secrets[0].Path)
 	assert.Equal(t, "environments/production/billing/database", got.Secrets[0].ScaiVault)
-	assert.Equal(t, []migrate.Reader{{Name: "approle", Role: "billing", Entity: "e1", Count: 3,
-		Operations: map[string]int{"read": 2, "update": 1}, First: monday.Add(time.Hour), Last: monday.Add(3*time.Hour + time.Millisecond)}}, got.Of(db))
+	assert.Equal(t, []migrate.Reader{{
+		Name: "approle", Role: "billing", Entity: "e1", Count: 3,
+		Operations: map[string]int{"read": 2, "update": 1}, First: monday.Add(time.Hour), Last: monday.Add(3*time.Hour + time.Millisecond),
+	}}, got.Of(db))
 	assert.Equal(t, "token-reports", got.Of(stripe)[0].Name)
 	assert.Equal(t, "hmac-sha256:77", got.Of("kv/data/apps/web")[0].Name)
 	assert.Nil(t, got.Of("kv/data/apps/none"))

@@ -107,8 +107,10 @@ func Retire(ctx context.Context, vault Retiree, scaiVault Keeper, m *scaivault.M
 	if opts == nil {
 		opts = &RetireOptions{}
 	}
-	r, err := newRun(settings{op: "retire", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
-		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress}, vault, scaiVault, m)
+	r, err := newRun(settings{
+		op: "retire", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
+		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress,
+	}, vault, scaiVault, m)
 	if err != nil {
 		return nil, err
 	}

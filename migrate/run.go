@@ -69,8 +69,10 @@ func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, err
 		return nil, err
 	}
 	r.batch, _ = to.(batchGetter)
-	r.report = &Report{Op: s.op, From: from.Name(), To: to.Name(), DryRun: s.dryRun, Started: time.Now(),
-		Counts: map[Outcome]int{}, kinds: map[error]error{}}
+	r.report = &Report{
+		Op: s.op, From: from.Name(), To: to.Name(), DryRun: s.dryRun, Started: time.Now(),
+		Counts: map[Outcome]int{}, kinds: map[error]error{},
+	}
 	return r, nil
 }
 

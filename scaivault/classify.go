@@ -4,6 +4,7 @@ package scaivault
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -116,7 +117,7 @@ func kindOf(status int, code string, wellFormed bool) error {
 // may have been done all the same. A no was not; nor was what something in
 // between turned away with a status below 500.
 func leavesOpen(e *Error) bool {
-	if e.Kind != ErrUnavailable {
+	if !errors.Is(e.Kind, ErrUnavailable) {
 		return false
 	}
 	return e.Code != "" || e.Status >= 500 || e.Status < 200 ||
@@ -142,8 +143,10 @@ func parseEnvelope(body []byte) (env envelope, ok bool) {
 
 // answerError turns an answer that is not a success into an Error.
 func answerError(op, path string, status int, header http.Header, body []byte) *Error {
-	e := &Error{Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Status: status,
-		RequestID: wire.Identifier(header.Get("X-Request-ID")), RetryAfter: wire.RetryAfter(header, time.Now())}
+	e := &Error{
+		Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Status: status,
+		RequestID: wire.Identifier(header.Get("X-Request-ID")), RetryAfter: wire.RetryAfter(header, time.Now()),
+	}
 	env, wellFormed := parseEnvelope(body)
 	if wellFormed {
 		e.Code, e.Message, e.Details = env.Error.Code, env.Error.Message.value, env.Error.Details

@@ -100,7 +100,7 @@ func batchFailure(err error, path string) error {
 	}
 	own := *e
 	own.Path = path
-	if own.Kind == ErrNotFound { // the whole request: that is no word on any of its secrets
+	if errors.Is(own.Kind, ErrNotFound) { // the whole request: that is no word on any of its secrets
 		own.Kind, own.Reason = ErrUnavailable, "the service does not know the batch read"
 	}
 	return &own
@@ -153,6 +153,8 @@ func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 	if !ok {
 		kind = ErrUnavailable // an unknown code without a status says nothing for certain
 	}
-	return &Error{Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
-		RequestID: wire.Identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code]}
+	return &Error{
+		Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
+		RequestID: wire.Identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code],
+	}
 }

@@ -138,7 +138,7 @@ func requireMatches(t testing.TB, err error, want ...error) {
 	for name, sentinel := range sentinels {
 		expected := false
 		for _, w := range want {
-			expected = expected || w == sentinel //nolint:errorlint // identity is meant
+			expected = expected || w == sentinel
 		}
 		require.Equal(t, expected, errors.Is(err, sentinel), "%s of: %v", name, err)
 	}

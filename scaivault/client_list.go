@@ -87,8 +87,10 @@ func (l *lister) item(ctx context.Context, item wireEntry, prefix string, yield 
 func (l *lister) page(ctx context.Context, prefix, cursor string, seen *cursorGuard) (*listPage, error) {
 	ctx, cancel := l.c.withDeadline(ctx)
 	defer cancel()
-	r := request{op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: apiSecrets,
-		query: queryList(prefix, cursor, l.limit), reads: true}
+	r := request{
+		op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: apiSecrets,
+		query: queryList(prefix, cursor, l.limit), reads: true,
+	}
 	ans, err := l.c.exchange(ctx, r)
 	if err != nil {
 		return nil, plain(err)

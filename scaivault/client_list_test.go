@@ -154,8 +154,10 @@ func TestClientAuditLogs(t *testing.T) {
 	_, err := c.Get(t.Context(), "a/none")
 	require.Error(t, err)
 	yes := true
-	query := &scaivault.AuditQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Actions: []string{"read"},
-		IdentityID: "sa:billing-prod", IdentityType: "service_account", PathPrefix: "a/", Success: &yes, PageSize: 2}
+	query := &scaivault.AuditQuery{
+		From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Actions: []string{"read"},
+		IdentityID: "sa:billing-prod", IdentityType: "service_account", PathPrefix: "a/", Success: &yes, PageSize: 2,
+	}
 	var paths []string
 	for e, err := range c.AuditLogs(t.Context(), query) {
 		require.NoError(t, err)

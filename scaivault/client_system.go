@@ -155,8 +155,10 @@ func (c *Client) Do(ctx context.Context, method, apiPath string, in, out any) er
 
 func (c *Client) doRequest(method, apiPath string, in any) (request, error) {
 	path, rawQuery, _ := strings.Cut(apiPath, "?")
-	r := request{op: strings.ToLower(method) + " " + wire.Printable(path), method: method, apiPath: path,
-		reads: method == http.MethodGet || method == http.MethodHead}
+	r := request{
+		op: strings.ToLower(method) + " " + wire.Printable(path), method: method, apiPath: path,
+		reads: method == http.MethodGet || method == http.MethodHead,
+	}
 	query, err := url.ParseQuery(rawQuery)
 	unescaped, pathErr := url.PathUnescape(path)
 	switch {

@@ -255,7 +255,7 @@ func isNo(err error) bool {
 		case codeTenantNotFound: // a wrong setting, never an absence
 			return false
 		}
-		if e.Kind == ErrUnauthenticated || e.Kind == ErrUnavailable {
+		if errors.Is(e.Kind, ErrUnauthenticated) || errors.Is(e.Kind, ErrUnavailable) {
 			return false // whatever the cause says: the service did not
 		}
 	}

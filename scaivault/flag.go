@@ -32,8 +32,10 @@ func (f FlagFunc) Stage(ctx context.Context, path string) Stage { return f(ctx, 
 func EnvFlag(name string) (Flag, error) {
 	text, ok := os.LookupEnv(name)
 	if !ok {
-		return nil, &Error{Kind: ErrInvalid, Op: "read flag",
-			Reason: fmt.Sprintf("environment variable %s is not set; set it to a stage such as vault", name)}
+		return nil, &Error{
+			Kind: ErrInvalid, Op: "read flag",
+			Reason: fmt.Sprintf("environment variable %s is not set; set it to a stage such as vault", name),
+		}
 	}
 	stage, err := ParseStage(text)
 	if err != nil {

@@ -38,8 +38,10 @@ func outputsOf(t *testing.T, v any) map[string]string {
 
 // printed goes through all verbs, with flags, widths and precisions.
 func printed(v any, out map[string]string) {
-	options := []string{"", "+", "#", " ", "0", "-", "+#", "# ", "#0", "+-", "+# 0-",
-		"5", ".3", "40.60", "+5", "#.3", "+#40.60", "# 40", "[1]"}
+	options := []string{
+		"", "+", "#", " ", "0", "-", "+#", "# ", "#0", "+-", "+# 0-",
+		"5", ".3", "40.60", "+5", "#.3", "+#40.60", "# 40", "[1]",
+	}
 	for verb := range 'z' + 1 {
 		if verb < 'A' || verb > 'Z' && verb < 'a' {
 			continue

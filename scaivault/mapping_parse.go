@@ -34,8 +34,10 @@ func ParseMapping(r io.Reader) (*Mapping, error) {
 		return nil, fmt.Errorf("read mapping: %w", err)
 	}
 	if len(text) > maxMappingBytes {
-		return nil, &Error{Kind: ErrInvalid, Op: "read mapping",
-			Reason: fmt.Sprintf("the file is larger than %d MiB; is it a mapping?", maxMappingBytes>>20)}
+		return nil, &Error{
+			Kind: ErrInvalid, Op: "read mapping",
+			Reason: fmt.Sprintf("the file is larger than %d MiB; is it a mapping?", maxMappingBytes>>20),
+		}
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF")) // a byte order mark, as some editors write
 	decode := decodeYAMLMapping

@@ -27,8 +27,10 @@ var (
 				scaiVault = "**"
 			}
 		}
-		return scaivault.Rule{Vault: vault, ScaiVault: scaiVault,
-			Proxied: rapid.IntRange(0, 4).Draw(t, "proxied") == 0}
+		return scaivault.Rule{
+			Vault: vault, ScaiVault: scaiVault,
+			Proxied: rapid.IntRange(0, 4).Draw(t, "proxied") == 0,
+		}
 	})
 	clusters = rapid.SampledFrom([]string{"", "", "x"})
 )

@@ -70,12 +70,16 @@ func TestMappingIsReadInBothDirections(t *testing.T) {
 		assertToVault(t, m, scaiVaultPath, vaultPath)
 		assertToScaiVault(t, m, vaultPath, scaiVaultPath)
 	}
-	for _, unmapped := range []string{"", "/", "environments", "environments/production", "environments/production/", "environments/productions/x",
-		"legacy", "legacy/db/x", "legacy/d", "/legacy/db", "Environments/production/x"} {
+	for _, unmapped := range []string{
+		"", "/", "environments", "environments/production", "environments/production/", "environments/productions/x",
+		"legacy", "legacy/db/x", "legacy/d", "/legacy/db", "Environments/production/x",
+	} {
 		assertToVault(t, m, unmapped, nothing)
 	}
-	for _, unmapped := range []string{"", "/", "kv", "kv/data", "kv/data/apps", "kv/data/apps/", "kv/data/app/x", "secret/apps/db/x",
-		"secret/apps", "kv/data/Größe und so", "v1/kv/data/apps/x"} {
+	for _, unmapped := range []string{
+		"", "/", "kv", "kv/data", "kv/data/apps", "kv/data/apps/", "kv/data/app/x", "secret/apps/db/x",
+		"secret/apps", "kv/data/Größe und so", "v1/kv/data/apps/x",
+	} {
 		assertToScaiVault(t, m, unmapped, nothing)
 	}
 }
@@ -262,23 +266,41 @@ func TestNewMappingNamesTheRuleAndTheWayOut(t *testing.T) {
 		{"10 levels and more below", []scaivault.Rule{rule("kv/data/**", levels(10)+"/**")}, []string{"nothing can lie below a path of 10 levels; leave some away"}},
 		{"513 characters", []scaivault.Rule{rule("kv/data/a", strings.Repeat("a", 513))}, []string{"ScaiVault side: the path has 513 characters, at most 512 are allowed"}},
 		{"511 characters and more below", []scaivault.Rule{rule("kv/data/**", strings.Repeat("a", 511)+"/**")}, []string{"nothing can lie below a path of 511 characters; leave some away"}},
-		{"duplicate", []scaivault.Rule{rule("kv/data/a", "a"), rule("kv/data/b", "a")},
-			[]string{"duplicate: rule 1 has the same ScaiVault side; remove one of them"}},
+		{
+			"duplicate",
+			[]scaivault.Rule{rule("kv/data/a", "a"), rule("kv/data/b", "a")},
+			[]string{"duplicate: rule 1 has the same ScaiVault side; remove one of them"},
+		},
 		{"duplicate wildcard", []scaivault.Rule{rule("kv/data/**", "a/**"), proxied("x/**", "a/**")}, []string{"duplicate: rule 1"}},
 		{"duplicate in another cluster", []scaivault.Rule{rule("kv/data/a", "a"), inCluster("x", rule("kv/data/a", "a"))}, []string{"duplicate: rule 1"}},
-		{"hidden in ScaiVault", []scaivault.Rule{rule("kv/data/**", "a/**"), rule("x/b", "a/b")},
-			[]string{"hidden: rule 1 (kv/data/** → a/**) matches all of its ScaiVault side first; put it before that rule"}},
+		{
+			"hidden in ScaiVault",
+			[]scaivault.Rule{rule("kv/data/**", "a/**"), rule("x/b", "a/b")},
+			[]string{"hidden: rule 1 (kv/data/** → a/**) matches all of its ScaiVault side first; put it before that rule"},
+		},
 		{"hidden by the whole tenant", []scaivault.Rule{rule("kv/data/**", "**"), rule("x/**", "a/**")}, []string{"hidden: rule 1"}},
 		{"hidden wildcard", []scaivault.Rule{rule("kv/data/**", "a/**"), rule("x/**", "a/b/c/**")}, []string{"hidden: rule 1"}},
 		{"a proxied one that is hidden", []scaivault.Rule{rule("kv/data/**", "a/**"), proxied("x/**", "a/b/**")}, []string{"hidden: rule 1"}},
-		{"hidden in Vault", []scaivault.Rule{rule("kv/data/**", "a/**"), rule("kv/data/x", "b")},
-			[]string{"hidden: rule 1 (kv/data/** → a/**) matches all of its Vault side first; put it before that rule"}},
-		{"one secret under two names", []scaivault.Rule{rule("kv/data/a", "a"), rule("kv/data/a", "b")},
-			[]string{"not invertible: rule 1 has the same Vault side, so one secret would have two ScaiVault names; remove one of them"}},
-		{"a subtree that goes elsewhere", []scaivault.Rule{rule("kv/data/apps/billing/**", "apps/payments/**"), rule("kv/data/apps/**", "apps/**")},
-			[]string{"not invertible: rule 1 (kv/data/apps/billing/** → apps/payments/**) lies within it", "map the other subtrees one by one"}},
-		{"a subtree that comes from elsewhere", []scaivault.Rule{rule("secret/**", "apps/payments/**"), rule("kv/data/apps/**", "apps/**")},
-			[]string{"not invertible: rule 1"}},
+		{
+			"hidden in Vault",
+			[]scaivault.Rule{rule("kv/data/**", "a/**"), rule("kv/data/x", "b")},
+			[]string{"hidden: rule 1 (kv/data/** → a/**) matches all of its Vault side first; put it before that rule"},
+		},
+		{
+			"one secret under two names",
+			[]scaivault.Rule{rule("kv/data/a", "a"), rule("kv/data/a", "b")},
+			[]string{"not invertible: rule 1 has the same Vault side, so one secret would have two ScaiVault names; remove one of them"},
+		},
+		{
+			"a subtree that goes elsewhere",
+			[]scaivault.Rule{rule("kv/data/apps/billing/**", "apps/payments/**"), rule("kv/data/apps/**", "apps/**")},
+			[]string{"not invertible: rule 1 (kv/data/apps/billing/** → apps/payments/**) lies within it", "map the other subtrees one by one"},
+		},
+		{
+			"a subtree that comes from elsewhere",
+			[]scaivault.Rule{rule("secret/**", "apps/payments/**"), rule("kv/data/apps/**", "apps/**")},
+			[]string{"not invertible: rule 1"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,10 +22,16 @@ func TestMetadataIsOneFlatObject(t *testing.T) {
 		{"nothing", scaivault.Metadata{}, `{}`},
 		{"the fields", scaivault.Metadata{Description: "d", Tags: []string{"a", "b"}, Owner: "o"}, `{"description":"d","tags":["a","b"],"owner":"o"}`},
 		{"no tags, said so", scaivault.Metadata{Tags: []string{}}, `{"tags":[]}`},
-		{"further keys", scaivault.Metadata{Owner: "o", Values: map[string]any{"n": json.Number("0.1000"), "x": []any{nil, true}}},
-			`{"owner":"o","n":0.1000,"x":[null,true]}`},
-		{"a field of another type", scaivault.Metadata{Values: map[string]any{"tags": "a,b", "owner": json.Number("5"), "description": []any{}}},
-			`{"tags":"a,b","owner":5,"description":[]}`},
+		{
+			"further keys",
+			scaivault.Metadata{Owner: "o", Values: map[string]any{"n": json.Number("0.1000"), "x": []any{nil, true}}},
+			`{"owner":"o","n":0.1000,"x":[null,true]}`,
+		},
+		{
+			"a field of another type",
+			scaivault.Metadata{Values: map[string]any{"tags": "a,b", "owner": json.Number("5"), "description": []any{}}},
+			`{"tags":"a,b","owner":5,"description":[]}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

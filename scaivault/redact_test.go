@@ -208,11 +208,15 @@ func TestNoPrinterAndNoEncoderShowsAToken(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, token, got)
 
-	cfg := scaivault.ClientConfig{URLs: []string{"https://scaivault.example.com"}, Token: source,
+	cfg := scaivault.ClientConfig{
+		URLs: []string{"https://scaivault.example.com"}, Token: source,
 		HTTPClient: &http.Client{Transport: transportFunc(func(req *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: req,
-				Body: io.NopCloser(strings.NewReader(oneSecret))}, nil
-		})}}
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{}, Request: req,
+				Body: io.NopCloser(strings.NewReader(oneSecret)),
+			}, nil
+		})},
+	}
 	client, err := scaivault.NewClient(cfg)
 	require.NoError(t, err)
 	_, err = client.Get(t.Context(), testPath)
@@ -255,8 +259,10 @@ func TestNoPrinterAndNoEncoderShowsWhatAStoreHasRead(t *testing.T) {
 	for _, stage := range []scaivault.Stage{scaivault.StageVault, scaivault.StageCanary, scaivault.StageCutover} {
 		t.Run(stage.String(), func(t *testing.T) {
 			t.Parallel()
-			cfg := scaivault.StoreConfig{Mapping: mapping, Flag: stage,
-				ScaiVault: holdingSource{"scaivault", canarySecret(t)}, Vault: holdingSource{"vault", canarySecret(t)}}
+			cfg := scaivault.StoreConfig{
+				Mapping: mapping, Flag: stage,
+				ScaiVault: holdingSource{"scaivault", canarySecret(t)}, Vault: holdingSource{"vault", canarySecret(t)},
+			}
 			store, err := scaivault.NewStore(cfg)
 			require.NoError(t, err)
 			s, err := store.Get(t.Context(), "apps/db")

@@ -57,8 +57,10 @@ type Secret struct {
 // [ErrInvalid]; it never quotes the data.
 func NewSecret(info SecretInfo, data json.RawMessage) (*Secret, error) {
 	if _, err := jsonvalue.Object(data); err != nil {
-		return nil, &Error{Kind: ErrInvalid, Op: "read secret", Source: info.Source, Path: wire.Printable(info.Path),
-			Reason: "the data is not a JSON object"}
+		return nil, &Error{
+			Kind: ErrInvalid, Op: "read secret", Source: info.Source, Path: wire.Printable(info.Path),
+			Reason: "the data is not a JSON object",
+		}
 	}
 	return newSecret(info, bytes.Clone(data)), nil
 }

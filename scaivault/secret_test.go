@@ -43,9 +43,11 @@ func mustSecret(t *testing.T, data string) *scaivault.Secret {
 func TestNewSecretTellsWhatItWasGiven(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	info := scaivault.SecretInfo{Path: "apps/db", Version: 3, Type: scaivault.TypeKV, Source: "scaivault",
+	info := scaivault.SecretInfo{
+		Path: "apps/db", Version: 3, Type: scaivault.TypeKV, Source: "scaivault",
 		Metadata:  scaivault.Metadata{Owner: "billing", Values: map[string]any{"k": "v"}},
-		CreatedAt: now.Add(-time.Hour), UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		CreatedAt: now.Add(-time.Hour), UpdatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}
 	s, err := scaivault.NewSecret(info, json.RawMessage(`{}`))
 	require.NoError(t, err)
 
@@ -74,7 +76,8 @@ func TestASecretIsImmutable(t *testing.T) {
 	t.Parallel()
 	raw := json.RawMessage(`{"a":{"b":["c"]}}`)
 	info := scaivault.SecretInfo{Metadata: scaivault.Metadata{Tags: []string{"t"}, Values: map[string]any{
-		"m": map[string]any{"x": "y"}, "l": []any{"x", []string{"y"}}, "s": map[string]string{"x": "y"}}}}
+		"m": map[string]any{"x": "y"}, "l": []any{"x", []string{"y"}}, "s": map[string]string{"x": "y"},
+	}}}
 	s, err := scaivault.NewSecret(info, raw)
 	require.NoError(t, err)
 	want := s.Info().Metadata.Clone()
@@ -279,7 +282,7 @@ func causes(err error) func(func(error) bool) {
 			if !yield(e) {
 				return
 			}
-			switch e := e.(type) { //nolint:errorlint // this walks the tree itself
+			switch e := e.(type) {
 			case interface{ Unwrap() []error }:
 				todo = append(todo, e.Unwrap()...)
 			case interface{ Unwrap() error }:
@@ -331,8 +334,10 @@ func TestEqualDoesNotCountWhatIsNoData(t *testing.T) {
 	t.Parallel()
 	a, err := scaivault.NewSecret(scaivault.SecretInfo{Path: "a", Version: 1, Source: "vault"}, json.RawMessage(`{"k":"v"}`))
 	require.NoError(t, err)
-	b, err := scaivault.NewSecret(scaivault.SecretInfo{Path: "b", Version: 2, Type: scaivault.TypeKV, Source: "scaivault",
-		Metadata: scaivault.Metadata{Owner: "o"}}, json.RawMessage(`{"k":"v"}`))
+	b, err := scaivault.NewSecret(scaivault.SecretInfo{
+		Path: "b", Version: 2, Type: scaivault.TypeKV, Source: "scaivault",
+		Metadata: scaivault.Metadata{Owner: "o"},
+	}, json.RawMessage(`{"k":"v"}`))
 	require.NoError(t, err)
 	assert.True(t, a.Equal(b))
 	assert.True(t, a.Equal(a))

@@ -49,8 +49,10 @@ func ParseStage(name string) (Stage, error) {
 			return Stage(i + 1), nil
 		}
 	}
-	return StageUnknown, &Error{Kind: ErrInvalid, Op: "parse stage",
-		Reason: fmt.Sprintf("%q is not a stage; the stages are %s", cut(name, 64), strings.Join(stageNames[1:], ", "))}
+	return StageUnknown, &Error{
+		Kind: ErrInvalid, Op: "parse stage",
+		Reason: fmt.Sprintf("%q is not a stage; the stages are %s", cut(name, 64), strings.Join(stageNames[1:], ", ")),
+	}
 }
 
 // String returns the stage's name, such as "canary".

@@ -41,8 +41,10 @@ func TestStagesGoIntoTextAndBack(t *testing.T) {
 
 func TestStagesAreInTheOrderOfAMove(t *testing.T) {
 	t.Parallel()
-	assert.IsIncreasing(t, []scaivault.Stage{scaivault.StageUnknown, scaivault.StageVault, scaivault.StageShadow, scaivault.StageCanary,
-		scaivault.StageFreeze, scaivault.StageCutover, scaivault.StageScaiVault})
+	assert.IsIncreasing(t, []scaivault.Stage{
+		scaivault.StageUnknown, scaivault.StageVault, scaivault.StageShadow, scaivault.StageCanary,
+		scaivault.StageFreeze, scaivault.StageCutover, scaivault.StageScaiVault,
+	})
 	assert.Zero(t, scaivault.StageUnknown)
 }
 

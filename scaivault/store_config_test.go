@@ -121,8 +121,10 @@ func TestClustersAreToldApart(t *testing.T) {
 		scaivault.Rule{Vault: "kv/data/**", ScaiVault: "us/**", Cluster: "us"},
 		scaivault.Rule{Vault: "kv/data/**", ScaiVault: "old/**"})
 	require.NoError(t, err)
-	store, err := scaivault.NewStore(scaivault.StoreConfig{Vault: source("vault"),
-		Vaults: map[string]scaivault.Source{"eu": source("vault-eu"), "us": source("vault-us")}, Mapping: mapping})
+	store, err := scaivault.NewStore(scaivault.StoreConfig{
+		Vault:  source("vault"),
+		Vaults: map[string]scaivault.Source{"eu": source("vault-eu"), "us": source("vault-us")}, Mapping: mapping,
+	})
 	require.NoError(t, err)
 	for path, want := range map[string]string{"eu/db": "vault-eu kv/data/db", "us/db": "vault-us kv/data/db", "old/db": "vault kv/data/db"} {
 		secret, err := store.Get(t.Context(), path)
@@ -137,9 +139,11 @@ func TestClustersAreToldApart(t *testing.T) {
 func TestSourceThatBreaksItsPromises(t *testing.T) {
 	t.Parallel()
 	odd := context.DeadlineExceeded
-	source := &plainSource{name: "scaivault",
-		get: func(context.Context, string) (*scaivault.Secret, error) { return nil, odd },
-		put: func(context.Context, string) (*scaivault.Written, error) { return nil, odd }}
+	source := &plainSource{
+		name: "scaivault",
+		get:  func(context.Context, string) (*scaivault.Secret, error) { return nil, odd },
+		put:  func(context.Context, string) (*scaivault.Written, error) { return nil, odd },
+	}
 	store, err := scaivault.NewStore(scaivault.StoreConfig{ScaiVault: source})
 	require.NoError(t, err)
 	_, err = store.Get(t.Context(), "a/b")

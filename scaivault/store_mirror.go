@@ -26,8 +26,10 @@ func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (e
 	// One mirror of a path at a time, so that the mark of each names the version
 	// that it makes.
 	if err := r.state.takeMirror(ctx); err != nil {
-		return &Error{Kind: ErrUnavailable, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
-			Reason: "an earlier write of this path is still being mirrored", Err: err}
+		return &Error{
+			Kind: ErrUnavailable, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+			Reason: "an earlier write of this path is still being mirrored", Err: err,
+		}
 	}
 	defer r.state.leaveMirror()
 	limit := s.cfg.Failover.attemptTimeout()
@@ -52,8 +54,10 @@ func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (e
 		}
 		truth = again
 	}
-	return &Error{Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
-		Reason: "the authority is written faster than it can be mirrored"}
+	return &Error{
+		Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+		Reason: "the authority is written faster than it can be mirrored",
+	}
 }
 
 // authorityMoved stops a mirror whose target has become the authority. At
@@ -64,8 +68,10 @@ func (s *Store) authorityMoved(ctx context.Context, r *route) error {
 	if stage == StageFreeze || stage.vaultRules() == r.stage.vaultRules() {
 		return nil
 	}
-	return &Error{Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
-		Reason: "the authority has moved meanwhile; the path is at stage " + stage.String()}
+	return &Error{
+		Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+		Reason: "the authority has moved meanwhile; the path is at stage " + stage.String(),
+	}
 }
 
 // writeMirror writes one value to the mirror, unless it is there already. The

@@ -61,8 +61,10 @@ func TestPrincipleHolds(t *testing.T) {
 	})
 }
 
-var allStages = []scaivault.Stage{scaivault.StageUnknown, scaivault.StageVault, scaivault.StageShadow, scaivault.StageCanary,
-	scaivault.StageFreeze, scaivault.StageCutover, scaivault.StageScaiVault}
+var allStages = []scaivault.Stage{
+	scaivault.StageUnknown, scaivault.StageVault, scaivault.StageShadow, scaivault.StageCanary,
+	scaivault.StageFreeze, scaivault.StageCutover, scaivault.StageScaiVault,
+}
 
 // A world is a Store over two scripted sources, and what the test knows.
 type world struct {
@@ -78,8 +80,10 @@ func newWorld(rt *rapid.T) *world {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	w.store, err = scaivault.NewStore(scaivault.StoreConfig{ScaiVault: w.scai, Vault: w.vault, Mapping: mapping, InitialStage: w.last,
-		Flag: scaivault.FlagFunc(func(context.Context, string) scaivault.Stage { return w.stage })})
+	w.store, err = scaivault.NewStore(scaivault.StoreConfig{
+		ScaiVault: w.scai, Vault: w.vault, Mapping: mapping, InitialStage: w.last,
+		Flag: scaivault.FlagFunc(func(context.Context, string) scaivault.Stage { return w.stage }),
+	})
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -88,8 +92,10 @@ func newWorld(rt *rapid.T) *world {
 
 func (w *world) answer(rt *rapid.T, s *scripted) {
 	synctest.Wait() // comparisons under way read the scripts too
-	s.err = rapid.SampledFrom([]error{nil, nil, nil, scaivault.ErrNotFound, scaivault.ErrPermission, scaivault.ErrInvalid,
-		scaivault.ErrUnavailable, scaivault.ErrRateLimited, scaivault.ErrUnauthenticated}).Draw(rt, "error")
+	s.err = rapid.SampledFrom([]error{
+		nil, nil, nil, scaivault.ErrNotFound, scaivault.ErrPermission, scaivault.ErrInvalid,
+		scaivault.ErrUnavailable, scaivault.ErrRateLimited, scaivault.ErrUnauthenticated,
+	}).Draw(rt, "error")
 	s.value = rapid.SampledFrom([]string{"x", "y"}).Draw(rt, "value")
 }
 

@@ -161,8 +161,10 @@ func (s *Store) mirror(ctx context.Context, r *route, opts *PutOptions) error {
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		err = &Error{Kind: ErrUncertain, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
-			Reason: "still under way when the caller's context ended", Err: ctx.Err()}
+		err = &Error{
+			Kind: ErrUncertain, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
+			Reason: "still under way when the caller's context ended", Err: ctx.Err(),
+		}
 	}
 	if err != nil {
 		s.count.mirrorErrors.Add(1)

@@ -175,14 +175,18 @@ func (q *question) value(secret *Secret, failover bool) result {
 func (q *question) failed() result {
 	if q.authorityErr == nil {
 		// The caller's ctx ended before the authority could be asked.
-		q.failure(q.route.authority(), &Error{Kind: ErrUnavailable, Op: q.route.op, Source: q.route.authority().source.Name(),
-			Path: q.route.authority().path, Reason: "not asked", Err: q.ctx.Err()}, 0)
+		q.failure(q.route.authority(), &Error{
+			Kind: ErrUnavailable, Op: q.route.op, Source: q.route.authority().source.Name(),
+			Path: q.route.authority().path, Reason: "not asked", Err: q.ctx.Err(),
+		}, 0)
 	}
 	if len(q.attempts) == 1 {
 		return result{err: q.authorityErr, attempts: q.attempts}
 	}
-	return result{attempts: q.attempts, err: &FailoverError{Op: q.route.op, Path: q.route.path, Stage: q.route.stage,
-		Attempts: q.attempts, authority: q.authorityErr}}
+	return result{attempts: q.attempts, err: &FailoverError{
+		Op: q.route.op, Path: q.route.path, Stage: q.route.stage,
+		Attempts: q.attempts, authority: q.authorityErr,
+	}}
 }
 
 // A source that can be asked without repeating itself, for when somebody else
@@ -225,8 +229,10 @@ func askSource(ctx context.Context, l leg, limit time.Duration, once bool) (*Sec
 
 // classified tells whether an error matches one of the sentinels.
 func classified(err error) bool {
-	for _, kind := range []error{ErrNotFound, ErrPermission, ErrUnauthenticated, ErrConflict, ErrInvalid, ErrRateLimited,
-		ErrUnavailable, ErrUncertain, ErrFrozen, ErrClosed} {
+	for _, kind := range []error{
+		ErrNotFound, ErrPermission, ErrUnauthenticated, ErrConflict, ErrInvalid, ErrRateLimited,
+		ErrUnavailable, ErrUncertain, ErrFrozen, ErrClosed,
+	} {
 		if errors.Is(err, kind) {
 			return true
 		}

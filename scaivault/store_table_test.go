@@ -51,9 +51,11 @@ func constant(s scaivault.Stage) *switchFlag {
 
 func newPair(t *testing.T, flag *switchFlag, change ...func(*scaivault.StoreConfig)) *pair {
 	t.Helper()
-	p := &pair{flag: flag,
+	p := &pair{
+		flag:  flag,
 		scai:  scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{NoLimits: true}),
-		vault: scaivaulttest.NewVault(t, nil)}
+		vault: scaivaulttest.NewVault(t, nil),
+	}
 	p.vault.Mount("kv", 2)
 	var err error
 	p.client, err = scaivault.NewClient(scaivault.ClientConfig{
@@ -324,9 +326,16 @@ func kindOf(err error) string {
 		name string
 		kind error
 	}{
-		{"nf", scaivault.ErrNotFound}, {"pd", scaivault.ErrPermission}, {"ua", scaivault.ErrUnauthenticated}, {"rl", scaivault.ErrRateLimited},
-		{"un", scaivault.ErrUnavailable}, {"uc", scaivault.ErrUncertain}, {"cf", scaivault.ErrConflict}, {"iv", scaivault.ErrInvalid},
-		{"fz", scaivault.ErrFrozen}, {"cl", scaivault.ErrClosed},
+		{"nf", scaivault.ErrNotFound},
+		{"pd", scaivault.ErrPermission},
+		{"ua", scaivault.ErrUnauthenticated},
+		{"rl", scaivault.ErrRateLimited},
+		{"un", scaivault.ErrUnavailable},
+		{"uc", scaivault.ErrUncertain},
+		{"cf", scaivault.ErrConflict},
+		{"iv", scaivault.ErrInvalid},
+		{"fz", scaivault.ErrFrozen},
+		{"cl", scaivault.ErrClosed},
 	} {
 		if errors.Is(err, k.kind) {
 			return k.name

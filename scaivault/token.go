@@ -39,8 +39,10 @@ func EnvToken(name string) TokenSource {
 	return TokenFunc(func(context.Context) (string, error) {
 		token := os.Getenv(name)
 		if token == "" {
-			return "", &Error{Kind: ErrUnauthenticated, Op: "read token",
-				Reason: fmt.Sprintf("environment variable %s is empty or not set", name)}
+			return "", &Error{
+				Kind: ErrUnauthenticated, Op: "read token",
+				Reason: fmt.Sprintf("environment variable %s is empty or not set", name),
+			}
 		}
 		return token, nil
 	})

@@ -68,7 +68,8 @@ type legacy struct {
 
 func (m *move) startLegacy(ctx context.Context) (*legacy, error) {
 	secret, err := m.vaultAPI.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{
-		DisplayName: "nightly-report", Policies: []string{m.roleName}, TTL: "1h"})
+		DisplayName: "nightly-report", Policies: []string{m.roleName}, TTL: "1h",
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make a token for the legacy service: %w", err)
 	}

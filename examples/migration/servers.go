@@ -148,7 +148,8 @@ func (m *move) connect(vaultAddr, vaultToken, scaiURL, scaiToken string) (err er
 	}
 	m.onCleanUp("the client of Vault", func(context.Context) error { return m.vault.Close() })
 	m.scaiVault, err = scaivault.NewClient(scaivault.ClientConfig{
-		URLs: []string{scaiURL}, Token: scaivault.StaticToken(scaiToken), PlainHTTPHosts: allowed(scaiURL), UserAgent: "migration-operator"})
+		URLs: []string{scaiURL}, Token: scaivault.StaticToken(scaiToken), PlainHTTPHosts: allowed(scaiURL), UserAgent: "migration-operator",
+	})
 	if err != nil {
 		return err
 	}
@@ -168,8 +169,10 @@ func (m *move) openStore(ctx context.Context, vaultAddr, vaultToken, scaiURL, sc
 		return err
 	}
 	m.onCleanUp("the services' client of Vault", func(context.Context) error { return source.Close() })
-	config := scaivault.ClientConfig{URLs: []string{scaiURL}, Token: scaivault.StaticToken(scaiToken),
-		PlainHTTPHosts: allowed(scaiURL), UserAgent: "billing"}
+	config := scaivault.ClientConfig{
+		URLs: []string{scaiURL}, Token: scaivault.StaticToken(scaiToken),
+		PlainHTTPHosts: allowed(scaiURL), UserAgent: "billing",
+	}
 	if w, ok := m.scaiVaultServer.(*wire); ok {
 		config.HTTPClient = &http.Client{Transport: w.through(http.DefaultTransport.(*http.Transport))}
 	}

@@ -56,7 +56,8 @@ func (m *move) readers(ctx context.Context, since time.Time) (*migrate.Readers, 
 	}
 	defer log.Close()
 	return migrate.FindReaders(ctx, log, &migrate.ReadersOptions{
-		Mapping: m.estate.mapping, Since: since, Exclude: []string{m.audit.self, m.roleName}})
+		Mapping: m.estate.mapping, Since: since, Exclude: []string{m.audit.self, m.roleName},
+	})
 }
 
 // finish is the last stage: ScaiVault alone.

@@ -176,8 +176,17 @@ func TestDifferentFieldsRefusesWhatIsNoObject(t *testing.T) {
 
 func TestCanonicalTellsTypesApart(t *testing.T) {
 	t.Parallel()
-	values := []any{nil, true, false, "", "z", "true", "0", json.Number("0"), json.Number("1"), []any{}, []any{nil}, []any{"", ""},
-		map[string]any{}, map[string]any{"": nil}, map[string]any{"": ""}, []any{[]any{}}, []any{[]any{}, []any{}}}
+	values := []any{
+		nil, true, false, "", "z", "true", "0", json.Number("0"), json.Number("1"),
+		[]any{},
+		[]any{nil},
+		[]any{"", ""},
+		map[string]any{},
+		map[string]any{"": nil},
+		map[string]any{"": ""},
+		[]any{[]any{}},
+		[]any{[]any{}, []any{}},
+	}
 	for i, a := range values {
 		for j, b := range values {
 			assert.Equal(t, i == j, string(jsonvalue.Canonical(a)) == string(jsonvalue.Canonical(b)), "values %d and %d", i, j)

@@ -32,7 +32,7 @@ type Mark struct {
 // NewWriteID returns 128 random bits in hexadecimal.
 func NewWriteID() string {
 	var b [16]byte
-	rand.Read(b[:]) // never fails, by the documentation of crypto/rand
+	_, _ = rand.Read(b[:]) // never fails, by the documentation of crypto/rand
 	return hex.EncodeToString(b[:])
 }
 

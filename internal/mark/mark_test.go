@@ -21,8 +21,10 @@ func TestMarkGoesThroughMetadataAndBack(t *testing.T) {
 		{Source: "kv/data/Größe/\"x\" y", SourceVersion: 1 << 40, Version: 1 << 50, WriteID: "w"},
 	}
 	for _, want := range marks {
-		metadata := scaivault.Metadata{Description: "d", Tags: []string{"t"}, Owner: "o",
-			Values: want.AddTo(map[string]any{"team": "billing"})}
+		metadata := scaivault.Metadata{
+			Description: "d", Tags: []string{"t"}, Owner: "o",
+			Values: want.AddTo(map[string]any{"team": "billing"}),
+		}
 		text, err := json.Marshal(metadata)
 		require.NoError(t, err)
 

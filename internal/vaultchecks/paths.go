@@ -66,8 +66,10 @@ func pathChecks() map[string]func(*lab) {
 }
 
 func oddNames() []string {
-	return []string{"with space", "dot.ted", "ünï—cödé", "per%cent", "per%2Fcent", "pl+us", "ha#sh", "quest?ion=1&b=2",
-		"semi;colon", "at@home:x", `back\slash`, `quo"te`, ".dot", "data", "metadata", "日本/語"}
+	return []string{
+		"with space", "dot.ted", "ünï—cödé", "per%cent", "per%2Fcent", "pl+us", "ha#sh", "quest?ion=1&b=2",
+		"semi;colon", "at@home:x", `back\slash`, `quo"te`, ".dot", "data", "metadata", "日本/語",
+	}
 }
 
 func kv2PathForms(l *lab) {

@@ -108,8 +108,10 @@ func readKV2(l *lab) {
 	assert.Equal(l, 2, secret.Version())
 	assert.Equal(l, "vault", secret.Source())
 	info := secret.Info()
-	assert.Equal(l, scaivault.Metadata{Description: "a database", Tags: []string{"prod", "billing"}, Owner: "ops",
-		Values: map[string]any{"team": "x"}}, info.Metadata)
+	assert.Equal(l, scaivault.Metadata{
+		Description: "a database", Tags: []string{"prod", "billing"}, Owner: "ops",
+		Values: map[string]any{"team": "x"},
+	}, info.Metadata)
 	assert.WithinRange(l, info.CreatedAt, before, time.Now().Add(2*time.Second))
 	assert.Equal(l, info.CreatedAt, info.UpdatedAt)
 	assert.Zero(l, info.ExpiresAt)

@@ -22,8 +22,10 @@ import (
 // Run runs all checks, each as a subtest with a server of its own. newServer
 // starts an empty, unsealed Vault, which it closes at the end of the test.
 func Run(t *testing.T, newServer func(t *testing.T) (address, rootToken string)) {
-	groups := []map[string]func(*lab){pathChecks(), readChecks(), writeChecks(), conditionChecks(), metadataChecks(),
-		listChecks(), tokenChecks(), mountChecks()}
+	groups := []map[string]func(*lab){
+		pathChecks(), readChecks(), writeChecks(), conditionChecks(), metadataChecks(),
+		listChecks(), tokenChecks(), mountChecks(),
+	}
 	for _, group := range groups {
 		for name, check := range group {
 			t.Run(name, func(t *testing.T) {

@@ -25,12 +25,12 @@ func (g glob) match(path string) bool {
 	rest, more := strings.TrimPrefix(path, "/"), true
 	// Where to go on after a mismatch: behind the last "**", with one segment more
 	// given to it. One such place is enough, as in matching of characters.
-	back, backRest, backMore := -1, "", false
+	back, backRest := -1, ""
 	i := 0
 	for more {
 		if i < len(g) && g[i] == "**" {
 			i++
-			back, backRest, backMore = i, rest, more
+			back, backRest = i, rest
 			continue
 		}
 		segment, tail, found := strings.Cut(rest, "/")
@@ -42,10 +42,11 @@ func (g glob) match(path string) bool {
 		if back < 0 {
 			return false
 		}
-		if _, backRest, backMore = strings.Cut(backRest, "/"); !backMore {
+		_, after, found := strings.Cut(backRest, "/")
+		if !found {
 			return onlyDoubleStars(g[back:])
 		}
-		i, rest, more = back, backRest, backMore
+		i, rest, backRest = back, after, after
 	}
 	return onlyDoubleStars(g[i:])
 }

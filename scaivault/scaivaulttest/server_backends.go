@@ -66,8 +66,11 @@ func (old *backendSettings) merged(body *backendBody) (*backendSettings, *refusa
 		given *string
 		field *string
 	}{
-		{body.Name, &s.Name}, {body.Type, &s.Type}, {body.Mode, &s.Mode},
-		{body.SyncInterval, &s.SyncInterval}, {body.ConflictResolution, &s.ConflictResolution},
+		{body.Name, &s.Name},
+		{body.Type, &s.Type},
+		{body.Mode, &s.Mode},
+		{body.SyncInterval, &s.SyncInterval},
+		{body.ConflictResolution, &s.ConflictResolution},
 	} {
 		if member.given != nil {
 			*member.field = *member.given

@@ -299,7 +299,7 @@ func TestVaultRefusesNamesThatItCannotKeep(t *testing.T) {
 			req := client.NewRequest(step.method, "/v1/"+tc.path)
 			require.NoError(t, req.SetJSONBody(step.body))
 			//lint:ignore SA1019 the way to a path that the client would clean
-			res, err := client.RawRequestWithContext(t.Context(), req)
+			res, err := client.RawRequestWithContext(t.Context(), req) //nolint:staticcheck // the way to a path that the client would clean
 			if err != nil {
 				assert.Equal(t, step.status, statusOf(t, err), "%s %q", step.method, tc.path)
 				continue

@@ -208,8 +208,12 @@ func readAppRole(f *vaultFields, r *appRole) {
 		name string
 		into *time.Duration
 	}{
-		{"secret_id_ttl", &r.secretTTL}, {"token_ttl", &r.limits.ttl}, {"token_max_ttl", &r.limits.maxTTL},
-		{"period", &r.limits.period}, {"token_period", &r.limits.period}, {"token_explicit_max_ttl", &r.limits.explicitMax},
+		{"secret_id_ttl", &r.secretTTL},
+		{"token_ttl", &r.limits.ttl},
+		{"token_max_ttl", &r.limits.maxTTL},
+		{"period", &r.limits.period},
+		{"token_period", &r.limits.period},
+		{"token_explicit_max_ttl", &r.limits.explicitMax},
 	} {
 		if d, ok := f.duration(field.name, false); ok {
 			*field.into = d

@@ -194,8 +194,12 @@ func TestVaultAuditDevices(t *testing.T) {
 		require.NoError(t, enable("file", map[string]string{"file_path": file}))
 		require.NoError(t, enable("nowhere", map[string]string{"file_path": "discard"}))
 		for _, options := range []map[string]string{
-			{}, {"file_path": filepath.Join(t.TempDir(), "none", "audit.log")}, {"file_path": file, "log_raw": "true"},
-			{"file_path": file, "hmac_accessor": "perhaps"}, {"file_path": file, "mode": "rw"}, {"file_path": file, "elide_list_responses": "perhaps"},
+			{},
+			{"file_path": filepath.Join(t.TempDir(), "none", "audit.log")},
+			{"file_path": file, "log_raw": "true"},
+			{"file_path": file, "hmac_accessor": "perhaps"},
+			{"file_path": file, "mode": "rw"},
+			{"file_path": file, "elide_list_responses": "perhaps"},
 		} {
 			assert.Equal(t, http.StatusBadRequest, statusOf(t, enable("other", options)), "%v", options)
 		}

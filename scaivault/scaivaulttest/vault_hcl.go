@@ -5,6 +5,7 @@ package scaivaulttest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -293,7 +294,7 @@ func parseHCLFromJSON(text string) ([]hclItem, error) {
 	value, err := jsonValue(dec)
 	if err == nil {
 		_, err = dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return flatten(value.items), nil
 		}
 	}

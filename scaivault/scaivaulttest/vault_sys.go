@@ -65,8 +65,13 @@ func (b *sysBackend) handler(c *vaultCall) (handler sysHandler, name string) {
 		prefix  string
 		handler sysHandler
 	}{
-		{"mounts/", b.oneMount}, {"auth/", b.oneMount}, {"internal/ui/mounts/", b.visibleMount}, {"policy/", b.onePolicy},
-		{"policies/acl/", b.onePolicy}, {"audit/", b.oneAudit}, {"audit-hash/", b.auditHash},
+		{"mounts/", b.oneMount},
+		{"auth/", b.oneMount},
+		{"internal/ui/mounts/", b.visibleMount},
+		{"policy/", b.onePolicy},
+		{"policies/acl/", b.onePolicy},
+		{"audit/", b.oneAudit},
+		{"audit-hash/", b.auditHash},
 	} {
 		if name, ok := strings.CutPrefix(path, route.prefix); ok && name != "" {
 			return route.handler, name

@@ -41,8 +41,10 @@ func (s *Source) Mounts(ctx context.Context) ([]scaivault.Mount, error) {
 	}
 	mounts := make([]scaivault.Mount, 0, len(engines))
 	for path, w := range engines {
-		mounts = append(mounts, scaivault.Mount{Path: strings.TrimSuffix(path, "/"), Type: w.Type,
-			Description: w.Description, KVVersion: w.kvVersion()})
+		mounts = append(mounts, scaivault.Mount{
+			Path: strings.TrimSuffix(path, "/"), Type: w.Type,
+			Description: w.Description, KVVersion: w.kvVersion(),
+		})
 	}
 	slices.SortFunc(mounts, func(a, b scaivault.Mount) int { return strings.Compare(a.Path, b.Path) })
 	return mounts, nil

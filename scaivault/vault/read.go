@@ -237,9 +237,11 @@ func (s *Source) parseV2(t target, a *answer) (*scaivault.Secret, int, error) {
 	case !ok:
 		return nil, 0, s.strange(t, a, "the answer is not a KV v2 secret")
 	}
-	info := scaivault.SecretInfo{Path: t.path, Version: meta.Version, Source: s.name,
+	info := scaivault.SecretInfo{
+		Path: t.path, Version: meta.Version, Source: s.name,
 		CreatedAt: meta.CreatedTime.Time, UpdatedAt: meta.CreatedTime.Time, ExpiresAt: meta.DeletionTime.Time,
-		Metadata: readCustomMetadata(meta.CustomMetadata)}
+		Metadata: readCustomMetadata(meta.CustomMetadata),
+	}
 	if isNull(v.Data) {
 		v.Data = json.RawMessage("{}") // Vault takes a write of null, and it is a version
 	}

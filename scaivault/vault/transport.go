@@ -36,8 +36,10 @@ func privateClient(original *api.Client, maxBytes int64) (*api.Client, *rate.Lim
 
 	client, err := api.NewClient(cfg)
 	if err != nil {
-		return nil, nil, &scaivault.Error{Kind: scaivault.ErrInvalid, Op: "configure vault source",
-			Reason: "the client could not be copied; check the environment variables VAULT_*", Err: &quietError{err}}
+		return nil, nil, &scaivault.Error{
+			Kind: scaivault.ErrInvalid, Op: "configure vault source",
+			Reason: "the client could not be copied; check the environment variables VAULT_*", Err: &quietError{err},
+		}
 	}
 	// NewClient has read the environment; what counts is the original.
 	client.SetHeaders(original.Headers())
