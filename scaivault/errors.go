@@ -227,6 +227,7 @@ func joinLine(errs []error) error {
 // A lineError is several errors in one line.
 type lineError []error
 
+// Error joins the texts with semicolons.
 func (e lineError) Error() string {
 	var b strings.Builder
 	for i, err := range e {
@@ -242,6 +243,7 @@ func (e lineError) Error() string {
 	return b.String()
 }
 
+// Unwrap returns all of them.
 func (e lineError) Unwrap() []error { return e }
 
 // isNo tells whether a source's error is an answer that says no, as against
