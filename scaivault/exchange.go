@@ -174,6 +174,9 @@ func (c *Client) send(ctx context.Context, r request, base *url.URL, token strin
 		e.Message = wire.Scrub(e.Message, token, r.secret)
 		if e.Details != nil {
 			e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, r.secret))
+			if !json.Valid(e.Details) { // a number was taken out
+				e.Details = nil
+			}
 		}
 		if leavesOpen(e) && !r.reads {
 			return nil, sentError{e}

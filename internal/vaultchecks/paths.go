@@ -39,6 +39,18 @@ func pathChecks() map[string]func(*lab) {
 			require.ErrorIs(l, err, scaivault.ErrInvalid)
 			assert.Contains(l, err.Error(), "use team/a/kv/data/x/y")
 		},
+		"KV v1 holds no name with two dots in a row": func(l *lab) {
+			l.mount("secret", 1)
+			for _, path := range []string{"secret/a..b", "secret/..dots", "secret/x/..."} {
+				_, err := l.src.Put(l.Context(), path, map[string]any{"a": "b"}, nil)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+				_, err = l.src.Get(l.Context(), path)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+				require.ErrorIs(l, l.src.Delete(l.Context(), path), scaivault.ErrInvalid, path)
+				_, err = list(l, l.src, path)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+			}
+		},
 		"names with special characters are encoded rightly": func(l *lab) {
 			l.mount("kv", 2)
 			l.mount("secret", 1)

@@ -103,6 +103,18 @@ func tokenChecks() map[string]func(*lab) {
 			assert.NotContains(l, err.Error(), "\n")
 			require.NoError(l, src.Close())
 		},
+		"a sealed Vault is ErrUnavailable and loses no write": func(l *lab) {
+			l.mount("kv", 2)
+			l.write("kv/data/a", map[string]any{"v": "1"}, nil)
+			l.put("sys/seal", `{}`)
+			_, err := l.src.Get(l.Context(), "kv/data/a")
+			require.ErrorIs(l, err, scaivault.ErrUnavailable)
+			assert.Contains(l, err.Error(), "sealed")
+			_, err = l.src.Put(l.Context(), "kv/data/a", map[string]any{"v": "2"}, nil)
+			require.ErrorIs(l, err, scaivault.ErrUnavailable)
+			require.NotErrorIs(l, err, scaivault.ErrUncertain)
+			require.ErrorIs(l, l.src.Delete(l.Context(), "kv/data/a"), scaivault.ErrUnavailable)
+		},
 	}
 }
 

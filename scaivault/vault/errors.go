@@ -157,7 +157,7 @@ func meaningOf(status int, env envelope) (meaning, bool) {
 		return meaning{scaivault.ErrUnavailable, "", "Vault is sealed"}, true
 	case status == http.StatusInternalServerError && env.says(textMalformed):
 		return meaning{scaivault.ErrInvalid, "", "Vault cannot read the data; is a number too large for it?"}, true
-	case status == http.StatusInternalServerError && env.says(textRelative):
+	case env.says(textRelative):
 		return meaning{scaivault.ErrInvalid, "", "KV v1 holds no name with two dots in a row"}, true
 	default:
 		return meaning{}, false

@@ -71,6 +71,9 @@ func (m *mount) secret(path string) (place, string) {
 		if inner == "" {
 			return place{}, fmt.Sprintf("%s is a mount; name a secret below it", m)
 		}
+		if strings.Contains(inner, "..") {
+			return place{}, fmt.Sprintf("%s is KV v1, which holds no name with two dots in a row", m)
+		}
 		return place{mount: m, name: inner}, ""
 	}
 	part, name, _ := strings.Cut(inner, "/")

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
+)
+
+// furtherQuirks are the answers that TestClientUnderEveryQuirk leaves out.
+var furtherQuirks = map[string]scaivaulttest.Quirks{
+	"same data makes no version": {Same: scaivaulttest.SameIgnored},
+	"non-objects are 400":        {NonObject: scaivaulttest.NonObject400},
+	"?hard=true":                 {HardDelete: scaivaulttest.HardDeleteHard},
+	"expired is missing":         {Expired: scaivaulttest.ExpiredMissing},
+	"items are minimal":          {ListItem: scaivaulttest.ListItemMinimal},
+	"listing descends":           {ListOrder: scaivaulttest.ListByPathDescending},
+	"listing by age":             {ListOrder: scaivaulttest.ListByAge},
+	"prefix is a string":         {ListPrefix: scaivaulttest.PrefixString},
+	"pages of one":               {ListMax: 1},
+	"no sub-resources":           {Subresources: scaivaulttest.SubresourcesAbsent},
+	"fail fast is partial":       {FailFast: scaivaulttest.FailFastPartial},
+	"denied is hidden":           {Denied: scaivaulttest.DeniedHidden},
+	"unknown routes are plain":   {UnknownRoute: scaivaulttest.UnknownRoutePlain},
+	"Retry-After is a date":      {RetryAfter: scaivaulttest.RetryAfterDate},
+}
+
+// TestEveryMethodOverBothTransports goes through the same life of a secret over
+// a socket and in memory, under every quirk.
+func TestEveryMethodOverBothTransports(t *testing.T) {
+	t.Parallel()
+	all := maps.Clone(quirks)
+	maps.Copy(all, furtherQuirks)
+	for name, q := range all {
+		for _, socket := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, socket %t", name, socket), func(t *testing.T) {
+				t.Parallel()
+				s := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{Quirks: q})
+				withToken := func(cfg *scaivault.ClientConfig) { cfg.Token = scaivault.StaticToken(s.IssueToken("sa:x")) }
+				c := newTestClient(t, "https://s.test", withToken, through(s.RoundTripper()))
+				if socket {
+					c = newTestClient(t, s.URL(), withToken)
+				}
+				everyMethod(t, c)
+			})
+		}
+	}
+}
+
+func everyMethod(t *testing.T, c *scaivault.Client) {
+	t.Helper()
+	ctx := t.Context()
+	paths := []string{"a/one", "a/two", "a/x/three"}
+	for _, path := range append(slices.Clone(paths), "ab/other") {
+		w, err := c.Put(ctx, path, map[string]any{"path": path}, &scaivault.PutOptions{IfAbsent: true})
+		require.NoError(t, err)
+		require.Contains(t, []int{0, 1}, w.Version)
+	}
+	s, err := c.Get(ctx, "a/one")
+	require.NoError(t, err)
+	require.JSONEq(t, `{"path":"a/one"}`, string(s.JSON()))
+	s, err = c.GetVersion(ctx, "a/one", 1)
+	require.NoError(t, err)
+	require.Equal(t, 1, s.Version())
+	require.ElementsMatch(t, paths, listed(t, c, "a"))
+	require.ElementsMatch(t, paths, listed(t, c, "a/"))
+	all, err := c.GetBatch(ctx, paths)
+	require.NoError(t, err)
+	require.ElementsMatch(t, paths, slices.Collect(maps.Keys(all)))
+
+	require.NoError(t, c.Delete(ctx, "a/one", &scaivault.DeleteOptions{Permanent: true}))
+	_, err = c.Get(ctx, "a/one")
+	requireMatches(t, err, scaivault.ErrNotFound)
+	require.ElementsMatch(t, paths[1:], listed(t, c, "a"))
+
+	who, err := c.WhoAmI(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "sa:x", who.ID)
+	ready, err := c.Ready(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "ready", ready.Status)
+	entries := 0
+	for e, err := range c.AuditLogs(ctx, &scaivault.AuditQuery{From: time.Now().Add(-time.Hour), PathPrefix: "a/"}) {
+		require.NoError(t, err)
+		require.NotEmpty(t, e.Action)
+		entries++
+	}
+	require.Positive(t, entries)
+	var version struct {
+		Version string `json:"version"`
+	}
+	require.NoError(t, c.Do(ctx, "GET", "/v1/version", nil, &version))
+	require.NotEmpty(t, version.Version)
+	requireMatchesOneOf(t, c.Do(ctx, "GET", "/v1/no/such/route", nil, nil), scaivault.ErrNotFound, scaivault.ErrUnavailable)
+}
+
+// requireMatchesOneOf is for what the quirks answer differently.
+func requireMatchesOneOf(t *testing.T, err error, kinds ...error) {
+	t.Helper()
+	for _, kind := range kinds {
+		if err != nil && kindOf(err) == kindOf(kind) {
+			return
+		}
+	}
+	require.Failf(t, "another kind", "%v", err)
+}
+
+func TestHiddenDenialIsNotFound(t *testing.T) {
+	t.Parallel()
+	for denied, want := range map[scaivaulttest.Denied]error{
+		scaivaulttest.DeniedTold: scaivault.ErrPermission, scaivaulttest.DeniedHidden: scaivault.ErrNotFound,
+	} {
+		s, c := service(t, &scaivaulttest.ServerOptions{Quirks: scaivaulttest.Quirks{Denied: denied}})
+		s.Seed(testPath, valueA)
+		s.Deny("*", testPath)
+		_, err := c.Get(t.Context(), testPath)
+		requireMatches(t, err, want)
+	}
+}
