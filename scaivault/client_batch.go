@@ -153,8 +153,10 @@ func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 	if !ok {
 		kind = ErrUnavailable // an unknown code without a status says nothing for certain
 	}
-	return &Error{
+	e := &Error{
 		Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
 		RequestID: wire.Identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code],
 	}
+	ans.scrub(e)
+	return e
 }

@@ -93,7 +93,9 @@ func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 		Errors lenient[map[string]json.RawMessage] `json:"errors"`
 	}
 	if json.Unmarshal(ans.body, &w) != nil || w.Status == "" {
-		return nil, answerError(r.op, "", ans.status, ans.header, ans.body)
+		e := answerError(r.op, "", ans.status, ans.header, ans.body)
+		ans.scrub(e)
+		return nil, e
 	}
 	ready := &Readiness{Status: w.Status, Checks: texts(w.Checks.value), Errors: texts(w.Errors.value)}
 	if ans.status/100 != 2 || w.Status == statusNotReady {

@@ -40,6 +40,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	scrub  func(*Error) // takes what the request carried out of the server's words
 }
 
 // A sentError marks an error after which it is open whether the service did
@@ -169,21 +170,28 @@ func (c *Client) send(ctx context.Context, r request, base *url.URL, token strin
 	if err != nil {
 		return nil, c.brokenAnswer(ctx, r, resp, err)
 	}
+	scrub := func(e *Error) { scrubWords(e, token, r.secret) }
 	if resp.StatusCode/100 != 2 && !r.anyStatus {
 		e := answerError(r.op, r.path, resp.StatusCode, resp.Header, body)
-		e.Message = wire.Scrub(e.Message, token, r.secret)
-		if e.Details != nil {
-			e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, r.secret))
-			if !json.Valid(e.Details) { // a number was taken out
-				e.Details = nil
-			}
-		}
+		scrub(e)
 		if leavesOpen(e) && !r.reads {
 			return nil, sentError{e}
 		}
 		return nil, e
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+	return &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}, nil
+}
+
+// scrubWords takes a token and a secret's data out of the server's words.
+func scrubWords(e *Error, token string, secret []byte) {
+	e.Message = wire.Scrub(e.Message, token, secret)
+	if e.Details == nil {
+		return
+	}
+	e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, secret))
+	if !json.Valid(e.Details) { // a number was taken out
+		e.Details = nil
+	}
 }
 
 // brokenAnswer is the error of an answer whose head came and whose body did

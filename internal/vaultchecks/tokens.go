@@ -197,8 +197,25 @@ func mountChecks() map[string]func(*lab) {
 				l.remove("sys/mounts/kv")
 				l.mount("kv", 2)
 				require.NoError(l, call(), name)
-				require.ErrorIs(l, l.src.Delete(l.Context(), "kv/x"), scaivault.ErrInvalid, name)
+				err := l.src.Delete(l.Context(), "kv/x")
+				require.ErrorIs(l, err, scaivault.ErrInvalid, name)
+				require.ErrorContains(l, err, "use kv/data/x", name)
 				l.remove("sys/mounts/kv")
+			}
+		},
+		"listings notice a mount that came back as KV v1": func(l *lab) {
+			for _, prefix := range []string{"kv/data", "kv/data/dir"} {
+				l.mount("kv", 2)
+				l.write("kv/data/a", map[string]any{"v": "1"}, nil)
+				l.remove("sys/mounts/kv")
+				l.mount("kv", 1)
+				l.put("kv/data/dir/x", `{"v":"1"}`)
+				paths, err := list(l, l.src, prefix)
+				require.NoError(l, err)
+				assert.Equal(l, []string{"kv/data/dir/x"}, paths)
+				l.remove("sys/mounts/kv")
+				_, err = list(l, l.src, prefix)
+				requireMountNotFound(l, err)
 			}
 		},
 		"a mount that is gone is noticed": func(l *lab) {

@@ -24,10 +24,17 @@ import (
 
 // It is not parallel: it sets the environment, which api.NewClient reads.
 func TestEnvironmentDoesNotReachTheCopy(t *testing.T) {
-	v := scaivaulttest.NewVault(t, &scaivaulttest.VaultOptions{RootToken: rootToken})
-	v.Mount("kv", 2)
-	v.Seed(kvPath, map[string]any{"p": "q"})
-	client := clientOf(t, v.URL(), nil)
+	var seen http.Header
+	srv := httptest.NewServer(mounted(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/auth/token/revoke-self" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		seen = r.Header.Clone()
+		says(404, `{"errors":[]}`)(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	client := clientOf(t, srv.URL, nil)
 	t.Setenv("VAULT_ADDR", "http://127.0.0.1:1")
 	t.Setenv("VAULT_TOKEN", "hvs.of-the-environment")
 	t.Setenv("VAULT_NAMESPACE", "of-the-environment")
@@ -35,10 +42,72 @@ func TestEnvironmentDoesNotReachTheCopy(t *testing.T) {
 	t.Setenv("VAULT_MAX_RETRIES", "9")
 	s := sourceOf(t, client)
 	_, err := s.Get(t.Context(), kvPath)
-	require.NoError(t, err)
+	require.ErrorIs(t, err, scaivault.ErrNotFound)
+	assert.Equal(t, []string{rootToken}, seen.Values("X-Vault-Token"))
+	assert.Empty(t, seen.Values("X-Vault-Namespace"))
+	assert.Empty(t, seen.Values("X-Vault-Wrap-TTL"))
 	client.ClearToken()
 	_, err = s.Get(t.Context(), kvPath)
 	require.ErrorIs(t, err, scaivault.ErrUnauthenticated)
+
+	var given string
+	login := loginFunc(func(_ context.Context, c *api.Client) (*api.Secret, error) {
+		given = c.Token()
+		return &api.Secret{Auth: &api.SecretAuth{ClientToken: rootToken}}, nil
+	})
+	_, err = sourceOf(t, client, func(c *vault.Config) { c.Auth = login }).Get(t.Context(), kvPath)
+	require.ErrorIs(t, err, scaivault.ErrNotFound)
+	assert.Empty(t, given, "a login starts without a token")
+}
+
+type loginFunc func(context.Context, *api.Client) (*api.Secret, error)
+
+func (f loginFunc) Login(ctx context.Context, c *api.Client) (*api.Secret, error) { return f(ctx, c) }
+
+func TestLoginWithoutATokenIsUnavailable(t *testing.T) {
+	t.Parallel()
+	for name, secret := range map[string]*api.Secret{
+		"nothing":               nil,
+		"no auth":               {},
+		"an empty token":        {Auth: &api.SecretAuth{}},
+		"a token with a break":  {Auth: &api.SecretAuth{ClientToken: canary + "\n"}},
+		"a wrapped token alone": {WrapInfo: &api.SecretWrapInfo{Token: canary}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, s := small(t, func(c *vault.Config) {
+				c.Auth = loginFunc(func(context.Context, *api.Client) (*api.Secret, error) { return secret, nil })
+			})
+			_, err := s.Get(t.Context(), kvPath)
+			require.ErrorIs(t, err, scaivault.ErrUnavailable)
+			require.NotContains(t, err.Error(), canary)
+		})
+	}
+}
+
+func TestTimeoutBoundsCallsWithoutADeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, s := small(t, func(c *vault.Config) { c.Timeout = 3 * time.Second })
+		v.Seed(kvPath, map[string]any{"p": "q"})
+		_, err := s.Get(t.Context(), kvPath)
+		require.NoError(t, err)
+		v.Inject(scaivaulttest.Fault{Hang: true})
+		for name, c := range map[string]struct {
+			call  func() error
+			bound time.Duration
+		}{
+			"get":    {func() error { _, err := s.Get(t.Context(), kvPath); return err }, 3 * time.Second},
+			"put":    {func() error { _, err := s.Put(t.Context(), kvPath, map[string]any{}, nil); return err }, 5 * time.Second},
+			"delete": {func() error { return s.Delete(t.Context(), kvPath) }, 5 * time.Second},
+			"list":   {func() error { _, err := listed(t, s, "kv/data"); return err }, 3 * time.Second},
+			"mounts": {func() error { _, err := s.Mounts(t.Context()); return err }, 3 * time.Second},
+		} {
+			start := time.Now()
+			require.Error(t, c.call(), name)
+			require.Equal(t, c.bound, time.Since(start), name)
+		}
+	})
 }
 
 func TestAddressNamespaceAndHeadersAreTheClients(t *testing.T) {
@@ -198,5 +267,3 @@ func TestTransportErrorsAreTold(t *testing.T) {
 		})
 	}
 }
-
-var _ api.AuthMethod = (*method)(nil)

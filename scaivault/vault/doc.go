@@ -7,9 +7,10 @@
 // A [Source] goes by API paths, as they stand in Vault policies and audit logs:
 // kv/data/apps/billing/db on KV v2, secret/apps/db on KV v1. Which of the two a
 // mount is it finds out by itself, once per mount, from
-// sys/internal/ui/mounts; a token that may not ask that can still read and
-// write. A path of KV v2 without data/ is [scaivault.ErrInvalid], and the error
-// says what was meant.
+// sys/internal/ui/mounts. Where that is not to be asked it can still read, by
+// what the answer looks like, and write to mounts in which it has read. A path
+// of KV v2 without data/ is [scaivault.ErrInvalid], and the error says what was
+// meant.
 //
 // # Your client
 //

@@ -119,12 +119,10 @@ func (l *lister) start(ctx context.Context, t target) (place, []string, error) {
 	if err != nil {
 		return place{}, nil, err
 	}
-	if env, ok := a.envelope(); !loc.fresh && ok && a.status == http.StatusNotFound {
-		// Nothing there, or the mount has changed. Only the former is likely,
-		// but silence about a whole mount would be wrong.
-		if env.wrongKVVersion() || env.says(textNoRoute) || p.name == "" {
-			return p, nil, errOutdated
-		}
+	if !loc.fresh && a.status == http.StatusNotFound {
+		// Nothing is there, or the mount has changed: of that, silence would be
+		// the wrong answer.
+		return p, nil, errOutdated
 	}
 	keys, err := l.s.keys(t, a)
 	return p, keys, err

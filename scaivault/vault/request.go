@@ -55,7 +55,6 @@ func (s *Source) do(ctx context.Context, r request) (*answer, error) {
 	}
 	fresh, err := s.tokenAfter(ctx, r.target, token, a)
 	if err != nil || fresh == "" {
-		a.left = false
 		return a, err
 	}
 	return s.send(ctx, r, fresh)

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
+)
+
+// putOnly is a service that answers every PUT in one way and has no secret.
+func putOnly(puts *atomic.Int64, put http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			puts.Add(1)
+			put(w, r)
+			return
+		}
+		answer(404, refusal("secret_not_found"))(w, r)
+	}
+}
+
+// TestAnswersToAWrite: which of them say that it was done, that it was not, and
+// that nobody knows.
+func TestAnswersToAWrite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		put     http.HandlerFunc
+		want    error // nil: done
+		version int
+	}{
+		"whole object":            {answer(200, oneSecret), nil, 3},
+		"path and version":        {answer(201, `{"path":"a","version":9}`), nil, 9},
+		"under a key":             {answer(200, `{"secret":{"version":4}}`), nil, 4},
+		"a key of another type":   {answer(200, `{"secret":"a","version":5}`), nil, 5},
+		"nothing":                 {answer(204, ""), nil, 0},
+		"blanks":                  {answer(200, " \n"), nil, 0},
+		"other JSON":              {answer(200, `["ok"]`), nil, 0},
+		"version in words":        {answer(200, `{"version":"seven"}`), nil, 0},
+		"accepted":                {answer(202, `{}`), nil, 0},
+		"a page":                  {answer(200, balancerPage), scaivault.ErrUncertain, 0},
+		"cut JSON":                {answer(200, `{"version":`), scaivault.ErrUncertain, 0},
+		"success that says error": {answer(200, refusal("access_denied")), scaivault.ErrUncertain, 0},
+		"cut":                     {hijack(""), scaivault.ErrUncertain, 0},
+		"cut in the body":         {hijack("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), scaivault.ErrUncertain, 0},
+		"cut in a 500":            {hijack("HTTP/1.1 500 X\r\nContent-Length: 9\r\n\r\n{"), scaivault.ErrUncertain, 0},
+		"cut in a 403":            {hijack("HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\n{"), scaivault.ErrUnavailable, 0},
+		"500":                     {answer(500, refusal("internal_error")), scaivault.ErrUncertain, 0},
+		"502":                     {answer(502, balancerPage), scaivault.ErrUncertain, 0},
+		"503":                     {answer(503, refusal("service_unavailable")), scaivault.ErrUncertain, 0},
+		"504":                     {answer(504, ""), scaivault.ErrUncertain, 0},
+		"408":                     {answer(408, ""), scaivault.ErrUncertain, 0},
+		"see other":               {answer(303, ""), scaivault.ErrUncertain, 0},
+		"internal error as 400":   {answer(400, refusal("internal_error")), scaivault.ErrUncertain, 0},
+		"denied, as 500":          {answer(500, refusal("access_denied")), scaivault.ErrPermission, 0},
+		"conflict":                {answer(409, refusal("version_conflict")), scaivault.ErrConflict, 0},
+		"deleted path":            {answer(409, refusal("secret_exists")), scaivault.ErrConflict, 0},
+		"a page with 404":         {answer(404, balancerPage), scaivault.ErrUnavailable, 0},
+		"a page with 413":         {answer(413, balancerPage), scaivault.ErrUnavailable, 0},
+		"too large":               {answer(413, refusal("too_large")), scaivault.ErrInvalid, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var puts atomic.Int64
+			w, err := serve(t, putOnly(&puts, c.put), retries(3)).Put(t.Context(), "a", map[string]any{"k": "v"}, nil)
+			require.EqualValues(t, 1, puts.Load(), "sent once")
+			if c.want != nil {
+				requireMatches(t, err, c.want)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, &scaivault.Written{Version: c.version, Source: "scaivault"}, w)
+		})
+	}
+}
+
+// TestInterruptedWrite: who leaves while a write is under way is told what
+// became of it, if that can be known.
+func TestInterruptedWrite(t *testing.T) {
+	t.Parallel()
+	for _, done := range []bool{true, false} {
+		for _, deadline := range []bool{true, false} {
+			t.Run(fmt.Sprintf("done %t, deadline %t", done, deadline), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s, c := service(t, nil)
+					s.Inject(scaivaulttest.Fault{Method: http.MethodPut, After: done, Hang: true})
+					ctx, cancel := context.WithCancel(t.Context())
+					want := context.Canceled
+					if deadline {
+						want = context.DeadlineExceeded
+						ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+					} else {
+						time.AfterFunc(time.Second, cancel)
+					}
+					defer cancel()
+					w, err := c.Put(ctx, testPath, valueA, nil)
+					if done {
+						require.NoError(t, err)
+						require.Equal(t, 1, w.Version)
+						return
+					}
+					requireMatches(t, err, scaivault.ErrUncertain, want)
+				})
+			})
+		}
+	}
+}
+
+// TestLookForALostWriteIsBounded when the service hangs as a whole.
+func TestLookForALostWriteIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := service(t, nil)
+		s.Inject(scaivaulttest.Fault{Hang: true})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := c.Put(ctx, testPath, valueA, nil)
+		requireMatches(t, err, scaivault.ErrUncertain, context.DeadlineExceeded)
+		require.Equal(t, 6*time.Second, time.Since(start))
+	})
+}
+
+// TestLostWriteIsFoundThoughTheServiceTellsWholeSeconds.
+func TestLostWriteIsFoundThoughTheServiceTellsWholeSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		timer := time.NewTimer(300 * time.Millisecond) // a write within a second
+		<-timer.C
+		var written time.Time
+		rt := &script{answers: says2(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPut {
+				written = time.Now()
+				return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+			}
+			<-time.After(800 * time.Millisecond) // the look comes back in the next second
+			return says(200, `{"data":{"k":"v"},"version":2,"updated_at":"`+written.UTC().Format(time.RFC3339)+`"}`,
+				"Date", time.Now().UTC().Format(http.TimeFormat))(r)
+		})}
+		w, err := newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", map[string]any{"k": "v"}, nil)
+		require.NoError(t, err)
+		require.Equal(t, 2, w.Version)
+	})
+}
+
+// TestLostWriteUnderAConditionIsToldByItsVersion.
+func TestLostWriteUnderAConditionIsToldByItsVersion(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[bool]error{true: nil, false: scaivault.ErrUncertain} {
+		s, c := service(t, nil)
+		s.Seed(testPath, valueA)
+		s.Inject(scaivaulttest.Fault{Method: http.MethodPut, After: after, Cut: scaivaulttest.CutBeforeAnswer})
+		one := 1
+		w, err := c.Put(t.Context(), testPath, valueA, &scaivault.PutOptions{IfVersion: &one}) // the same data
+		if want != nil {
+			requireMatches(t, err, want)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, 2, w.Version)
+	}
+}
+
+// TestRefusedDialOfAWriteIsRepeated: nothing was sent.
+func TestRefusedDialOfAWriteIsRepeated(t *testing.T) {
+	t.Parallel()
+	refused := breaks(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	rt := &script{answers: says2(refused, refused, says(201, `{"version":1}`))}
+	w, err := newTestClient(t, "https://s.test", through(rt), retries(2)).Put(t.Context(), "a", map[string]any{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, w.Version)
+	require.EqualValues(t, 3, rt.requests.Load())
+
+	rt = &script{answers: says2(refused)}
+	_, err = newTestClient(t, "https://s.test", through(rt), retries(2)).Put(t.Context(), "a", map[string]any{}, nil)
+	requireMatches(t, err, scaivault.ErrUnavailable)
+	require.EqualValues(t, 3, rt.requests.Load())
+}
+
+// TestConditionOnAVersionThatIsNotTold is not taken for "there is none".
+func TestConditionOnAVersionThatIsNotTold(t *testing.T) {
+	t.Parallel()
+	zero := 0
+	var puts atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			puts.Add(1)
+		}
+		answer(200, `{"data":{}}`)(w, r)
+	})
+	_, err := c.Put(t.Context(), "a", map[string]any{}, &scaivault.PutOptions{IfVersion: &zero})
+	requireMatches(t, err, scaivault.ErrConflict)
+	require.Zero(t, puts.Load())
+}
+
+// TestConditionThatCannotBeLookedAt writes nothing.
+func TestConditionThatCannotBeLookedAt(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 404, 503} {
+		rt := &script{answers: says2(says(status, balancerPage))}
+		_, err := newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", map[string]any{}, &scaivault.PutOptions{IfAbsent: true})
+		requireMatches(t, err, scaivault.ErrUnavailable)
+		require.EqualValues(t, 1, rt.requests.Load())
+	}
+}
+
+// TestPutOnTheWire is byte for byte what the service documents.
+func TestPutOnTheWire(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		data map[string]any
+		opts *scaivault.PutOptions
+		want string
+	}{
+		"nothing more": {map[string]any{}, nil, `{"data":{},"secret_type":"json"}`},
+		"numbers": {
+			map[string]any{"a": json.Number("12345678901234567890"), "b": json.RawMessage("1e400"), "c": json.Number("0.1000")}, nil,
+			`{"data":{"a":12345678901234567890,"b":1e400,"c":0.1000},"secret_type":"json"}`,
+		},
+		"text": {map[string]any{"t": "<a>&\u2028é", "n": nil, "e": ""}, nil, `{"data":{"e":"","n":null,"t":"<a>&\u2028é"},"secret_type":"json"}`},
+		"options": {
+			map[string]any{},
+			&scaivault.PutOptions{
+				Type: scaivault.TypeAPIKey, MaxVersions: 5, ExpiresIn: 36 * time.Hour, RotationPolicyID: "rot_1",
+				Metadata: scaivault.Metadata{Description: "d", Tags: []string{"t"}, Owner: "o", Values: map[string]any{"k": json.Number("1.0")}},
+			},
+			`{"data":{},"secret_type":"api_key","metadata":{"description":"d","k":1.0,"owner":"o","tags":["t"]},` +
+				`"options":{"max_versions":5,"expires_in":"36h","rotation_policy_id":"rot_1"}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var sent, kind string
+			rt := &script{answers: says2(says(204, "")), seen: func(r *http.Request, body []byte) {
+				sent, kind = string(body), r.Header.Get("Content-Type")
+			}}
+			_, err := newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", c.data, c.opts)
+			require.NoError(t, err)
+			require.Equal(t, "application/json", kind)
+			require.Equal(t, c.want, sent)
+		})
+	}
+}
