@@ -221,6 +221,7 @@ func TestAuditLogIsNeverEmptyByMistake(t *testing.T) {
 	} {
 		requireMatches(t, lastAudit(t.Context(), serve(t, answer(200, body)), 1), scaivault.ErrUnavailable)
 	}
+	require.ErrorContains(t, lastAudit(t.Context(), serve(t, answer(200, `{}`)), 1), "holds no logs")
 	require.NoError(t, lastAudit(t.Context(), serve(t, answer(200, `{"logs":null}`)), 1))
 
 	odd := `{"logs":[{"id":7,"timestamp":"never","action":"read","identity_id":"sa:x","identity_type":null,"secret_path":"a/b",` +

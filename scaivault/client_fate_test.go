@@ -227,7 +227,8 @@ func TestPutOnTheWire(t *testing.T) {
 	}{
 		"nothing more": {map[string]any{}, nil, `{"data":{},"secret_type":"json"}`},
 		"numbers": {
-			map[string]any{"a": json.Number("12345678901234567890"), "b": json.RawMessage("1e400"), "c": json.Number("0.1000")}, nil,
+			map[string]any{"a": json.Number("12345678901234567890"), "b": json.RawMessage("1e400"), "c": json.Number("0.1000")},
+			nil,
 			`{"data":{"a":12345678901234567890,"b":1e400,"c":0.1000},"secret_type":"json"}`,
 		},
 		"text": {map[string]any{"t": "<a>&\u2028é", "n": nil, "e": ""}, nil, `{"data":{"e":"","n":null,"t":"<a>&\u2028é"},"secret_type":"json"}`},

@@ -138,6 +138,16 @@ func TestDetailsStayJSON(t *testing.T) {
 	}
 }
 
+// TestBatchEntriesDoNotQuoteTheToken either.
+func TestBatchEntriesDoNotQuoteTheToken(t *testing.T) {
+	t.Parallel()
+	body := `{"errors":{"a":{"code":"access_denied","message":"token ` + testToken + ` may not","details":{"t":"` + testToken + `"}}}}`
+	_, err := serve(t, answer(200, body)).GetBatch(t.Context(), []string{"a"})
+	e := requireError(t, err)
+	require.Equal(t, "token REDACTED may not", e.Message)
+	require.JSONEq(t, `{"t":"REDACTED"}`, string(e.Details))
+}
+
 // TestClientOfTheCallerIsNotChanged, and neither are the caller's slices used
 // later on.
 func TestClientOfTheCallerIsNotChanged(t *testing.T) {

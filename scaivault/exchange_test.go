@@ -198,16 +198,17 @@ func TestHangs(t *testing.T) {
 	})
 	t.Run("cancel of the caller within the body of a refusal", func(t *testing.T) {
 		t.Parallel()
-		ctx, cancel := context.WithCancel(t.Context())
-		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, "{")
-			_ = http.NewResponseController(w).Flush()
-			cancel()
-			<-r.Context().Done()
-		})
-		_, err := c.Get(ctx, testPath)
-		requireMatches(t, err, context.Canceled)
+		for _, status := range []int{401, 403, 429, 503} {
+			ctx, cancel := context.WithCancel(t.Context())
+			rt := &script{answers: says2(func(r *http.Request) (*http.Response, error) {
+				resp, err := says(status, "{")(r)
+				resp.Body = io.NopCloser(cancelledBody(cancel))
+				return resp, err
+			})}
+			_, err := newTestClient(t, "https://s.test", through(rt), retries(5)).Get(ctx, testPath)
+			requireMatches(t, err, context.Canceled)
+			require.EqualValues(t, 1, rt.requests.Load())
+		}
 	})
 	t.Run("context that has ended before", func(t *testing.T) {
 		t.Parallel()
@@ -303,4 +304,12 @@ func TestUnfinishedAnswerOfARealConnectionIsNotMixedWithTheNext(t *testing.T) {
 		requireMatches(t, err, scaivault.ErrUnavailable)
 		require.NotContains(t, err.Error(), "not-a-real-one")
 	}
+}
+
+// A cancelledBody ends the caller's context when it is read.
+type cancelledBody context.CancelFunc
+
+func (c cancelledBody) Read([]byte) (int, error) {
+	c()
+	return 0, context.Canceled
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,11 +62,11 @@ func TestContextEndsWhileATokenIsFetched(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
-	c := newTestClient(t, "https://s.test", through(&script{}), func(cfg *scaivault.ClientConfig) { cfg.Token = source; cfg.Timeout = 1 })
+	c := newTestClient(t, "https://s.test", through(&script{}), func(cfg *scaivault.ClientConfig) { cfg.Token, cfg.Timeout = source, 20*time.Millisecond })
 	_, err := c.Get(context.WithoutCancel(t.Context()), "a")
 	requireMatches(t, err, scaivault.ErrUnavailable)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err = c.Get(ctx, "a")
 	requireMatches(t, err, scaivault.ErrUnavailable, context.DeadlineExceeded)
@@ -132,12 +133,18 @@ func TestEnvTokenIsReadAtEachRequest(t *testing.T) {
 // TestCallIsRepeatedOnceForATokenThatChangesEachTime, also among retries.
 func TestCallIsRepeatedOnceForATokenThatChangesEachTime(t *testing.T) {
 	t.Parallel()
-	n := 0
-	rt := &script{answers: says2(says(503, ""), says(401, refusal("token_expired")), says(401, refusal("token_expired")))}
-	c := newTestClient(t, "https://s.test", through(rt), retries(9), func(cfg *scaivault.ClientConfig) {
-		cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { n++; return fmt.Sprintf("skt_%d", n), nil })
-	})
-	_, err := c.Get(t.Context(), "a")
-	requireMatches(t, err, scaivault.ErrUnauthenticated)
-	require.EqualValues(t, 3, rt.requests.Load())
+	unavailable, expired := says(503, ""), says(401, refusal("token_expired"))
+	for _, answers := range [][]func(*http.Request) (*http.Response, error){
+		{unavailable, expired, expired},
+		{expired, unavailable, expired},
+	} {
+		n := 0
+		rt := &script{answers: answers}
+		c := newTestClient(t, "https://s.test", through(rt), retries(9), func(cfg *scaivault.ClientConfig) {
+			cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { n++; return fmt.Sprintf("skt_%d", n), nil })
+		})
+		_, err := c.Get(t.Context(), "a")
+		requireMatches(t, err, scaivault.ErrUnauthenticated)
+		require.EqualValues(t, 3, rt.requests.Load())
+	}
 }
