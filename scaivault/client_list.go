@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"net/http"
 	"strings"
@@ -93,7 +94,7 @@ func (l *lister) page(ctx context.Context, prefix, cursor string, seen *cursorGu
 	}
 	ans, err := l.c.exchange(ctx, r)
 	if err != nil {
-		return nil, plain(err)
+		return nil, listFailure(err)
 	}
 	var page listPage
 	if err := ans.decode(r, &page); err != nil {
@@ -128,6 +129,19 @@ func (g *cursorGuard) isNew(cursor string) bool {
 		g.kept, g.steps, g.until = cursor, 0, 2*g.until+1
 	}
 	return true
+}
+
+// listFailure is the error of a listing. Its address is inferred, so a 404
+// rather says that the service does not know it than that nothing is there.
+func listFailure(err error) error {
+	err = plain(err)
+	var e *Error
+	if errors.As(err, &e) && errors.Is(e.Kind, ErrNotFound) {
+		own := *e
+		own.Kind, own.Reason = ErrUnavailable, "the service does not know the listing"
+		return &own
+	}
+	return err
 }
 
 type wireEntry struct {

@@ -63,6 +63,13 @@ func TestClientListForms(t *testing.T) {
 	}
 }
 
+// TestClientListThatTheServiceDoesNotKnow is not an empty listing.
+func TestClientListThatTheServiceDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	err := listOf("a", nil)(t.Context(), serve(t, answer(404, refusal("not_found"))))
+	requireMatches(t, err, scaivault.ErrUnavailable)
+}
+
 // TestClientListEndsWithTheLoop: no page is asked for that nobody wants.
 func TestClientListEndsWithTheLoop(t *testing.T) {
 	t.Parallel()

@@ -67,7 +67,28 @@ func validText(v any) bool {
 	case map[string]string:
 		return validFields(v)
 	default:
+		return keepsText(v)
+	}
+}
+
+// keepsText looks at a value of any other type by what becomes of it:
+// encoding/json writes an escape for bytes that are not UTF-8, and U+FFFD
+// itself as it is. A value that cannot be encoded is told by the encoding.
+func keepsText(v any) bool {
+	encoded, err := Marshal(v)
+	if err != nil {
 		return true
+	}
+	for rest := encoded; ; {
+		i := bytes.Index(rest, []byte(`\ufffd`))
+		if i < 0 {
+			return utf8.Valid(encoded)
+		}
+		before := rest[:i]
+		if (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 0 {
+			return false // not an escaped backslash before the letters
+		}
+		rest = rest[i+1:]
 	}
 }
 

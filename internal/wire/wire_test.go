@@ -51,6 +51,9 @@ func TestEncodeData(t *testing.T) {
 		"deeper":       {"f": map[string]any{"g": []any{"canary\xff"}}},
 		"deep strings": {"f": []string{"canary\xff"}},
 		"deep names":   {"f": map[string]string{"canary\xff": ""}},
+		"named":        {"f": name("canary\xff")},
+		"struct":       {"f": struct{ G string }{"canary\xff"}},
+		"named slice":  {"f": []name{"canary\xff"}},
 		"raw":          {"f": json.RawMessage("\"canary\xff\"")},
 		"broken raw":   {"f": json.RawMessage(`{"canary`)},
 	} {
@@ -58,6 +61,17 @@ func TestEncodeData(t *testing.T) {
 		require.NotEmpty(t, wrong, name)
 		require.NotContains(t, wrong, "canary")
 	}
+}
+
+type name string
+
+// TestEncodeDataTakesWhatJSONKeeps: U+FFFD itself, and text that looks like its
+// escape.
+func TestEncodeDataTakesWhatJSONKeeps(t *testing.T) {
+	t.Parallel()
+	raw, wrong := wire.EncodeData(map[string]any{"a": name("\ufffd"), "b": []name{`\ufffd`}, "c": json.RawMessage(`"\ufffd"`), "d": "\ufffd"})
+	require.Empty(t, wrong)
+	require.JSONEq(t, `{"a":"\ufffd","b":["\\ufffd"],"c":"\ufffd","d":"\ufffd"}`, string(raw))
 }
 
 func TestRetryAfter(t *testing.T) {
