@@ -21,6 +21,13 @@ import (
 // [ClientConfig.Timeout] where ctx has no deadline. Every error is an [*Error]
 // unless its comment says otherwise.
 type Client struct {
+	*clientCore
+	// secrets is where the secrets lie: the tenant's own, or the partner's.
+	secrets string
+}
+
+// A clientCore is what the views of a Client share.
+type clientCore struct {
 	cfg       ClientConfig
 	urls      []*url.URL
 	http      *http.Client
@@ -39,7 +46,17 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	hc, own := cfg.httpClient()
-	return &Client{cfg: cfg, urls: urls, http: hc, ownPool: own, userAgent: userAgent(cfg.UserAgent)}, nil
+	core := &clientCore{cfg: cfg, urls: urls, http: hc, ownPool: own, userAgent: userAgent(cfg.UserAgent)}
+	return &Client{clientCore: core, secrets: apiSecrets}, nil
+}
+
+// PartnerSecrets returns a view of c whose methods for secrets work on those of
+// the partner, below /v1/partner/secrets/: every tenant of the partner may read
+// them, and only partner admins may write. Everything else is as in c, and
+// shared with it: closing either closes both. Reading and writing one secret
+// are documented; that the other methods exist there is inferred.
+func (c *Client) PartnerSecrets() *Client {
+	return &Client{clientCore: c.clientCore, secrets: apiPartnerSecrets}
 }
 
 // Name returns "scaivault".

@@ -130,7 +130,7 @@ func (c *Client) AuditLogs(ctx context.Context, query *AuditQuery) iter.Seq2[Aud
 func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string, seen *cursorGuard) (_ []wireAudit, next string, _ error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	r := request{op: "audit logs", method: http.MethodGet, apiPath: apiAuditLogs, query: query.values(cursor), reads: true}
+	r := request{op: "audit logs", method: http.MethodGet, apiPath: apiAuditLogs, query: query.values(cursor), reads: true, category: CategoryAudit}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		return nil, "", plain(err)

@@ -89,8 +89,8 @@ func (l *lister) page(ctx context.Context, prefix, cursor string, seen *cursorGu
 	ctx, cancel := l.c.withDeadline(ctx)
 	defer cancel()
 	r := request{
-		op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: apiSecrets,
-		query: queryList(prefix, cursor, l.limit), reads: true,
+		op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: l.c.secrets,
+		query: queryList(prefix, cursor, l.limit), reads: true, category: CategoryList,
 	}
 	ans, err := l.c.exchange(ctx, r)
 	if err != nil {

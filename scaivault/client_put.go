@@ -45,7 +45,7 @@ func (c *Client) Put(ctx context.Context, path string, data map[string]any, opts
 	if err != nil {
 		return nil, err
 	}
-	r := request{op: "put", path: path, method: http.MethodPut, apiPath: apiSecret(path), body: body, secret: raw}
+	r := request{op: "put", path: path, method: http.MethodPut, apiPath: c.apiSecret(path), body: body, secret: raw, category: CategoryWrite}
 	start := time.Now()
 	ans, err := c.exchange(ctx, r)
 	var sent sentError

@@ -47,7 +47,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, once bo
 }
 
 func (c *Client) read(ctx context.Context, path string, query url.Values, once bool) (*Secret, *answer, error) {
-	r := request{op: "get", path: path, method: http.MethodGet, apiPath: apiSecret(path), query: query, reads: true, once: once}
+	r := request{op: "get", path: path, method: http.MethodGet, apiPath: c.apiSecret(path), query: query, reads: true, once: once, category: CategoryRead}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		return nil, nil, plain(err)
@@ -82,7 +82,7 @@ func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) e
 	}
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	r := request{op: "delete", path: path, method: http.MethodDelete, apiPath: apiSecret(path)}
+	r := request{op: "delete", path: path, method: http.MethodDelete, apiPath: c.apiSecret(path), category: CategoryDelete}
 	if opts != nil && opts.Permanent {
 		r.query = queryPermanent()
 	}

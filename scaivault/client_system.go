@@ -33,7 +33,7 @@ type Identity struct {
 func (c *Client) WhoAmI(ctx context.Context) (*Identity, error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	r := request{op: "who am I", method: http.MethodGet, apiPath: apiWhoAmI, reads: true}
+	r := request{op: "who am I", method: http.MethodGet, apiPath: apiWhoAmI, reads: true, category: CategoryIdentity}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		return nil, plain(err)
@@ -82,7 +82,7 @@ type Readiness struct {
 func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	r := request{op: "ready", method: http.MethodGet, apiPath: apiHealthReady, reads: true, anyStatus: true}
+	r := request{op: "ready", method: http.MethodGet, apiPath: apiHealthReady, reads: true, open: true, anyStatus: true}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		return nil, plain(err)

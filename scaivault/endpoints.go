@@ -13,11 +13,11 @@ import (
 const (
 	apiPrefix = "/v1/" // documented: all API paths start with it
 
-	apiSecrets     = "/v1/secrets"       // inferred for the listing, from the base path and from other collections
-	apiBatch       = "/v1/secrets/batch" // documented
-	apiWhoAmI      = "/v1/auth/whoami"   // documented
-	apiHealthReady = "/v1/health/ready"  // documented
-	apiAuditLogs   = "/v1/audit/logs"    // documented
+	apiSecrets        = "/v1/secrets"         // inferred for the listing, from the base path and from other collections
+	apiPartnerSecrets = "/v1/partner/secrets" // documented
+	apiWhoAmI         = "/v1/auth/whoami"     // documented
+	apiHealthReady    = "/v1/health/ready"    // documented
+	apiAuditLogs      = "/v1/audit/logs"      // documented
 )
 
 // headerTenant chooses the tenant of a partner-admin token. Documented.
@@ -25,7 +25,10 @@ const headerTenant = "X-Tenant-ID"
 
 // apiSecret is documented for GET and PUT, and inferred for DELETE. A valid
 // path needs no escaping.
-func apiSecret(path string) string { return apiSecrets + "/" + path }
+func (c *Client) apiSecret(path string) string { return c.secrets + "/" + path }
+
+// apiBatch is documented for a tenant's secrets and inferred for the partner's.
+func (c *Client) apiBatch() string { return c.secrets + "/batch" }
 
 // queryVersion is documented.
 func queryVersion(version int) url.Values {

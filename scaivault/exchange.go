@@ -33,6 +33,12 @@ type request struct {
 	anyStatus bool
 	// once asks each address at most once and waits for nothing.
 	once bool
+	// open needs no token and belongs to no tenant.
+	open bool
+	// category is whose rate limit the request counts against; empty for none.
+	category Category
+	// wait bounds an attempt in place of ClientConfig.AttemptTimeout; 0 for that.
+	wait time.Duration
 }
 
 // An answer is a success with its whole body.
@@ -136,6 +142,9 @@ func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed 
 	if ctx.Err() != nil {
 		return nil, c.interrupted(ctx, &Error{Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)})
 	}
+	if r.open {
+		return c.send(ctx, r, base, "")
+	}
 	token, err := c.token(ctx, r)
 	if err != nil {
 		return nil, err
@@ -154,7 +163,7 @@ func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed 
 
 // send sends one HTTP request and reads the whole answer.
 func (c *Client) send(ctx context.Context, r request, base *url.URL, token string) (*answer, error) {
-	attemptCtx, cancel := context.WithTimeout(ctx, c.cfg.attemptTimeout())
+	attemptCtx, cancel := context.WithTimeout(ctx, defaultTo(r.wait, c.cfg.attemptTimeout()))
 	defer cancel()
 	sent := &sentTrace{}
 	req, err := c.newRequest(httptrace.WithClientTrace(attemptCtx, sent.hooks()), r, base, token)
@@ -231,9 +240,11 @@ func (c *Client) newRequest(ctx context.Context, r request, base *url.URL, token
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Authorization", "Bearer "+token)
+	if !r.open {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	req.Header.Set("User-Agent", c.userAgent)
-	if c.cfg.TenantID != "" {
+	if c.cfg.TenantID != "" && !r.open {
 		req.Header.Set(headerTenant, c.cfg.TenantID)
 	}
 	return req, nil
