@@ -17,6 +17,8 @@ const (
 	codeTokenRevoked   = "token_revoked"
 	codeTenantNotFound = "tenant_not_found"
 	codeInternalError  = "internal_error"
+
+	codeServiceUnavailable = "service_unavailable"
 )
 
 // kindOfCode is the documented catalogue of error codes. The suffix
@@ -63,9 +65,9 @@ var kindOfCode = map[string]error{
 	"version_conflict": ErrConflict,
 	"policy_in_use":    ErrConflict,
 
-	"rate_limited":        ErrRateLimited,
-	"service_unavailable": ErrUnavailable,
-	codeInternalError:     ErrUnavailable,
+	"rate_limited":         ErrRateLimited,
+	codeServiceUnavailable: ErrUnavailable,
+	codeInternalError:      ErrUnavailable,
 }
 
 // advice says for a code what to do about it.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -29,10 +28,13 @@ type Client struct {
 // A clientCore is what the views of a Client share.
 type clientCore struct {
 	cfg       ClientConfig
-	urls      []*url.URL
+	endpoints endpoints
 	http      *http.Client
 	ownPool   bool
 	userAgent string
+	budget    *retryBudget
+	pace      *pacer
+	stats     clientCounts
 	closed    atomic.Bool
 }
 
@@ -46,7 +48,10 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	hc, own := cfg.httpClient()
-	core := &clientCore{cfg: cfg, urls: urls, http: hc, ownPool: own, userAgent: userAgent(cfg.UserAgent)}
+	core := &clientCore{
+		cfg: cfg, endpoints: newEndpoints(urls, cfg.endpointPause()), http: hc, ownPool: own,
+		userAgent: userAgent(cfg.UserAgent), budget: newRetryBudget(cfg.Retry.budget()), pace: newPacer(cfg.Pace),
+	}
 	return &Client{clientCore: core, secrets: apiSecrets}, nil
 }
 
@@ -104,13 +109,30 @@ func (c *Client) interrupted(ctx context.Context, e *Error) *Error {
 // token asks the token source and checks what it says. A source that has no
 // good token may have one soon, so this is never ErrInvalid.
 func (c *Client) token(ctx context.Context, r request) (string, error) {
+	if r.open {
+		return "", nil
+	}
 	token, err := c.cfg.Token.Token(ctx)
+	return c.checked(ctx, r, token, err)
+}
+
+// renew asks for another token than the one that was refused.
+func (c *Client) renew(ctx context.Context, r request, refused string) (string, error) {
+	renewer, ok := c.cfg.Token.(TokenRenewer)
+	if !ok {
+		return c.token(ctx, r)
+	}
+	token, err := renewer.Renew(ctx, refused)
+	return c.checked(ctx, r, token, err)
+}
+
+func (c *Client) checked(ctx context.Context, r request, token string, err error) (string, error) {
 	e := &Error{Kind: ErrUnauthenticated, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return "", c.interrupted(ctx, e)
 	case err != nil:
-		e.Reason, e.Err = "the token source has no token", err
+		e.Kind, e.Reason, e.Err = kindOfTokenError(err), "the token source has no token", err
 		return "", e
 	}
 	if e.Reason = checkToken(token); e.Reason != "" {
@@ -119,18 +141,29 @@ func (c *Client) token(ctx context.Context, r request) (string, error) {
 	return token, nil
 }
 
+// kindOfTokenError keeps what a token source says about itself.
+func kindOfTokenError(err error) error {
+	for _, kind := range []error{ErrUnavailable, ErrRateLimited, ErrClosed} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return ErrUnauthenticated
+}
+
 const modulePath = "github.com/scailabs/scaivault-go"
 
-// userAgent names the library and, where the build knows it, its version.
+// userAgent names the library and its version, "devel" where the build has none.
 func userAgent(prefix string) string {
-	agent := "scaivault-go"
+	version := "devel"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range append(info.Deps, &info.Main) {
 			if m.Path == modulePath && m.Version != "" && m.Version != "(devel)" {
-				agent += "/" + m.Version
+				version = m.Version
 			}
 		}
 	}
+	agent := "scaivault-go/" + version
 	if prefix != "" {
 		return prefix + " " + agent
 	}

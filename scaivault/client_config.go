@@ -18,9 +18,10 @@ import (
 // required; the zero value of everything else is a good default.
 type ClientConfig struct {
 	// URLs are the service's addresses, such as https://scaivault.example.com,
-	// in order of preference. They must belong to one service: a read goes on
-	// to the next when one gives no answer, a write only while nothing was
-	// sent. At least one is required.
+	// in order of preference, 16 at most. They must belong to one service: a
+	// read goes on to the next when one gives no answer, a write only while
+	// nothing was sent. Such an address is then skipped for EndpointPause. At
+	// least one is required.
 	URLs []string
 	// Token gives the bearer token. Required.
 	Token TokenSource
@@ -28,9 +29,17 @@ type ClientConfig struct {
 	// token never follows a redirect to another host. If nil, a client with
 	// a connection pool of its own and TLS 1.2 or later.
 	HTTPClient *http.Client
+	// TLSConfig has what the service's certificate and the client's own need,
+	// such as RootCAs and Certificates. It is cloned. TLS 1.2 is the oldest
+	// version whatever it says. Not with HTTPClient, whose Transport has its
+	// own. If nil, the system's roots and no client certificate.
+	TLSConfig *tls.Config
 	// TenantID chooses a tenant for a partner-admin token. If empty, the
 	// token's own.
 	TenantID string
+	// TenantInPath names the tenant in the path, as /v1/t/{tenant_id}/…, in
+	// place of a header. The service documents both.
+	TenantInPath bool
 	// PlainHTTPHosts are hosts, without port, that may be reached by plain
 	// http, in which the token travels in clear. Loopback always may. If nil,
 	// no other.
@@ -39,26 +48,21 @@ type ClientConfig struct {
 	Timeout time.Duration
 	// AttemptTimeout bounds each request of a call. If zero, 10 seconds.
 	AttemptTimeout time.Duration
+	// EndpointPause is how long one of several URLs is skipped that could not
+	// be reached or gave no answer; then one request tries it again. If zero, 5
+	// seconds.
+	EndpointPause time.Duration
 	// Retry says how often a call is repeated.
 	Retry RetryConfig
-	// MaxResponseBytes bounds an answer's body. If zero, 32 MiB.
+	// Pace keeps the Client below the service's rate limits. If zero, it does not.
+	Pace PaceConfig
+	// MaxResponseBytes bounds an answer's body, after decompression. If zero, 32 MiB.
 	MaxResponseBytes int64
+	// MaxRequestBytes bounds the body of a request: a larger one is ErrInvalid,
+	// before any I/O. If zero, 32 MiB; the service's own bound is not documented.
+	MaxRequestBytes int64
 	// UserAgent is put before the library's own. May be empty.
 	UserAgent string
-}
-
-// A RetryConfig bounds the repetition of a call. Reads are repeated when the
-// service is unavailable or limits the rate; writes only when nothing was sent
-// or the rate was limited.
-type RetryConfig struct {
-	// MaxRetries is how many requests may follow the first. If zero, 2.
-	// Negative disables.
-	MaxRetries int
-	// MinWait is the first wait, before jitter. If zero, 50 milliseconds.
-	MinWait time.Duration
-	// MaxWait bounds the waits between requests, but for the service's own
-	// Retry-After. If zero, 2 seconds.
-	MaxWait time.Duration
 }
 
 func (c *ClientConfig) timeout() time.Duration { return defaultTo(c.Timeout, 30*time.Second) }
@@ -66,16 +70,10 @@ func (c *ClientConfig) attemptTimeout() time.Duration {
 	return defaultTo(c.AttemptTimeout, 10*time.Second)
 }
 func (c *ClientConfig) maxResponseBytes() int64 { return defaultTo(c.MaxResponseBytes, 32<<20) }
-func (r RetryConfig) minWait() time.Duration    { return defaultTo(r.MinWait, 50*time.Millisecond) }
-func (r RetryConfig) maxWait() time.Duration    { return defaultTo(r.MaxWait, 2*time.Second) }
-
-func (r RetryConfig) maxRetries() int {
-	if r.MaxRetries < 0 {
-		return 0
-	}
-	return defaultTo(r.MaxRetries, 2)
+func (c *ClientConfig) maxRequestBytes() int64  { return defaultTo(c.MaxRequestBytes, 32<<20) }
+func (c *ClientConfig) endpointPause() time.Duration {
+	return defaultTo(c.EndpointPause, 5*time.Second)
 }
-
 // defaultTo returns the default where a setting is zero.
 func defaultTo[T comparable](v, byDefault T) T {
 	var zero T
@@ -113,8 +111,21 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 	if c.TenantID != wire.Identifier(c.TenantID) {
 		problem("TenantID: %q is no tenant id, such as tnt_example", cut(c.TenantID, 64))
 	}
-	if c.Timeout < 0 || c.AttemptTimeout < 0 || c.MaxResponseBytes < 0 || c.Retry.MinWait < 0 || c.Retry.MaxWait < 0 {
-		problem("Timeout, AttemptTimeout, MaxResponseBytes, Retry.MinWait and Retry.MaxWait must not be negative; zero means the default")
+	if c.TenantInPath && c.TenantID == "" {
+		problem("TenantInPath: set TenantID too, or leave both empty for the token's own tenant")
+	}
+	if len(c.URLs) > maxEndpoints {
+		problem("URLs: give %d at most", maxEndpoints)
+	}
+	c.validateTLS(problem)
+	if min(c.Timeout, c.AttemptTimeout, c.EndpointPause, c.Retry.MinWait, c.Retry.MaxWait) < 0 {
+		problem("Timeout, AttemptTimeout, EndpointPause, Retry.MinWait and Retry.MaxWait must not be negative; zero means the default")
+	}
+	if min(c.MaxResponseBytes, c.MaxRequestBytes) < 0 {
+		problem("MaxResponseBytes and MaxRequestBytes must not be negative; zero means the default")
+	}
+	if share := c.Pace.Share; !(share >= 0 && share <= 1) {
+		problem("Pace.Share: %v is no part of a whole; give a number above 0 and up to 1, or 0 for the default", share)
 	}
 	if strings.ContainsFunc(c.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
 		problem("UserAgent: holds an unprintable character")
@@ -125,6 +136,17 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 	return urls, nil
 }
 
+// validateTLS refuses settings that would be without effect, or unsafe.
+func (c *ClientConfig) validateTLS(problem func(format string, args ...any)) {
+	switch {
+	case c.TLSConfig == nil:
+	case c.HTTPClient != nil:
+		problem("TLSConfig: it is without effect beside HTTPClient; set it in that client's Transport")
+	case c.TLSConfig.MaxVersion != 0 && c.TLSConfig.MaxVersion < tls.VersionTLS12:
+		problem("TLSConfig.MaxVersion: TLS 1.2 is the oldest version that is spoken; leave it zero")
+	}
+}
+
 // httpClient returns the caller's client or a good one, as a copy that keeps
 // the token at home. It also tells whether the connections are our own.
 func (c *ClientConfig) httpClient() (_ *http.Client, own bool) {
@@ -133,14 +155,20 @@ func (c *ClientConfig) httpClient() (_ *http.Client, own bool) {
 		*hc = *c.HTTPClient
 	} else {
 		own = true
-		hc.Transport = newTransport()
+		hc.Transport = newTransport(c.TLSConfig)
 	}
 	hc.CheckRedirect = sameOriginReads
 	return hc, own
 }
 
-// newTransport has a pool fit for many parallel calls to one host.
-func newTransport() *http.Transport {
+// newTransport has a pool fit for many parallel calls to one host. It asks for
+// compressed answers by itself, and notices dead HTTP/2 connections by pings.
+func newTransport(settings *tls.Config) *http.Transport {
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if settings != nil {
+		tlsConfig = settings.Clone()
+		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)
+	}
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -150,7 +178,8 @@ func newTransport() *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:       tlsConfig,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -174,20 +175,34 @@ func TestLostWriteUnderAConditionIsToldByItsVersion(t *testing.T) {
 	}
 }
 
+// refusesDial is what a transport does that asks for a connection in vain.
+func refusesDial(r *http.Request) (*http.Response, error) {
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GetConn(r.URL.Host)
+	}
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+}
+
 // TestRefusedDialOfAWriteIsRepeated: nothing was sent.
 func TestRefusedDialOfAWriteIsRepeated(t *testing.T) {
 	t.Parallel()
-	refused := breaks(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
-	rt := &script{answers: says2(refused, refused, says(201, `{"version":1}`))}
+	rt := &script{answers: says2(refusesDial, refusesDial, says(201, `{"version":1}`))}
 	w, err := newTestClient(t, "https://s.test", through(rt), retries(2)).Put(t.Context(), "a", map[string]any{}, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, w.Version)
 	require.EqualValues(t, 3, rt.requests.Load())
 
-	rt = &script{answers: says2(refused)}
+	rt = &script{answers: says2(refusesDial)}
 	_, err = newTestClient(t, "https://s.test", through(rt), retries(2)).Put(t.Context(), "a", map[string]any{}, nil)
 	requireMatches(t, err, scaivault.ErrUnavailable)
 	require.EqualValues(t, 3, rt.requests.Load())
+
+	// A transport that fires no hooks may have dialled twice, and sent at first.
+	silent := breaks(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	rt = &script{answers: says2(silent)}
+	_, err = newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", map[string]any{}, nil)
+	requireMatches(t, err, scaivault.ErrUncertain)
+	require.EqualValues(t, 2, rt.requests.Load(), "one PUT and one look")
 }
 
 // TestConditionOnAVersionThatIsNotTold is not taken for "there is none".

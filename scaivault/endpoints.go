@@ -11,7 +11,8 @@ import (
 // service documents are marked "documented"; those that are inferred from its
 // other collections and its clients are marked "inferred", with what from.
 const (
-	apiPrefix = "/v1/" // documented: all API paths start with it
+	apiPrefix = "/v1/"   // documented: all API paths start with it
+	apiTenant = "/v1/t/" // documented: the tenant's id follows, and then the rest
 
 	apiSecrets        = "/v1/secrets"         // inferred for the listing, from the base path and from other collections
 	apiPartnerSecrets = "/v1/partner/secrets" // documented

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"time"
 
@@ -37,6 +36,8 @@ type request struct {
 	open bool
 	// category is whose rate limit the request counts against; empty for none.
 	category Category
+	// units is how many reads it counts as beside, as a batch does.
+	units int
 	// wait bounds an attempt in place of ClientConfig.AttemptTimeout; 0 for that.
 	wait time.Duration
 }
@@ -56,32 +57,32 @@ type sentError struct{ cause *Error }
 func (e sentError) Error() string { return e.cause.Error() }
 func (e sentError) Unwrap() error { return e.cause }
 
-// exchange makes one call: it repeats what may be repeated. Every status of
-// 200 to 299 is a success. Its error is an *Error, or a sentError around one.
+// exchange makes one call: it repeats what may be repeated, and goes on to the
+// next endpoint where one has no answer. Every status of 200 to 299 is a
+// success. Its error is an *Error, or a sentError around one.
 func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
-	waits, tries := c.waits(), c.cfg.Retry.maxRetries()+len(c.urls)
-	if r.once {
-		tries = len(c.urls)
+	if size := int64(len(r.body)); size > c.cfg.maxRequestBytes() {
+		return nil, c.invalid(r.op, r.path, fmt.Sprintf("the request has %d bytes; the bound is %d, see ClientConfig.MaxRequestBytes", size, c.cfg.maxRequestBytes()))
 	}
-	renewed, internalErrors := false, 0
-	for try := 0; ; try++ {
-		ans, err := c.attempt(ctx, r, c.urls[try%len(c.urls)], &renewed)
+	x := exchanger{Client: c, r: r}
+	at := x.first()
+	for {
+		ans, err := x.attempt(ctx, at)
 		if err == nil {
+			c.budget.succeeded()
 			return ans, nil
 		}
 		var e *Error
-		if !errors.As(err, &e) {
+		if !errors.As(err, &e) || ctx.Err() != nil || !x.mayRepeat(err) {
 			return nil, err
 		}
-		if e.Code == codeInternalError {
-			internalErrors++
+		if next, ok := x.elsewhere(e); ok {
+			at = next
+			continue
 		}
-		if !mayRepeat(r, err) || internalErrors > 1 || try+1 >= tries || r.once && e.RetryAfter > 0 {
+		wait, ok := x.wait(e)
+		if !ok {
 			return nil, err
-		}
-		wait := time.Duration(0)
-		if (try+1)%len(c.urls) == 0 || e.RetryAfter > 0 {
-			wait = max(e.RetryAfter, waits.NextBackOff())
 		}
 		if !sleep(ctx, wait) {
 			if ctx.Err() != nil {
@@ -90,186 +91,132 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 			}
 			return nil, err
 		}
+		c.stats.retries.Add(1)
+		x.tried = 0
+		at = x.first()
 	}
 }
 
-func (c *Client) waits() backoff.BackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(c.cfg.Retry.minWait()),
-		backoff.WithMaxInterval(c.cfg.Retry.maxWait()),
-		backoff.WithRandomizationFactor(0.5),
-		backoff.WithMaxElapsedTime(0))
+// An exchanger is one call under way.
+type exchanger struct {
+	*Client
+	r       request
+	tried   uint32 // endpoints asked since the last wait, as bits
+	repeats int
+	onces   int // repeats of what may be repeated once
+	renewed bool
+	final   bool // the error did not come from an endpoint
+	waits   backoff.BackOff
 }
 
-// mayRepeat: a read when there was no answer, a write only when it is certain
-// that it was not done. Codes that say "no" are answers.
-func mayRepeat(r request, err error) bool {
-	if errors.Is(err, ErrRateLimited) {
-		return true
+// first chooses an endpoint to begin with, or to begin again with.
+func (x *exchanger) first() choice {
+	at, ok := x.endpoints.pick(0, !x.r.reads)
+	if !ok {
+		at = x.endpoints.last()
 	}
-	var large tooLargeError
-	if !errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &large) {
-		return false
-	}
+	return at
+}
+
+// mayRepeat: a read when it has no answer, a write only when it is certain that
+// it was not done.
+func (x *exchanger) mayRepeat(err error) bool {
 	var sent sentError
 	var e *Error
-	if r.reads {
-		return true
-	}
-	return !errors.As(err, &sent) && errors.As(err, &e) && e.Status == 0
-}
-
-// sleep waits, unless ctx ends or would end first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+	if x.final || errors.As(err, &sent) || !errors.As(err, &e) {
 		return false
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
+	return x.r.reads || e.Kind == ErrRateLimited || e.Status == 0
 }
 
-// attempt sends the request once, and once more with a new token after a 401.
-func (c *Client) attempt(ctx context.Context, r request, base *url.URL, renewed *bool) (*answer, error) {
-	if c.closed.Load() {
-		return nil, &Error{Kind: ErrClosed, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
+// elsewhere chooses another endpoint, at once, where one has no answer that is
+// the service's. It does not count against the budget: breakers bound it.
+func (x *exchanger) elsewhere(e *Error) (choice, bool) {
+	if faultOf(e, false) == faultNone {
+		return choice{}, false
+	}
+	return x.endpoints.pick(x.tried, !x.r.reads)
+}
+
+// wait tells whether the request may be repeated, and how long to wait before.
+func (x *exchanger) wait(e *Error) (time.Duration, bool) {
+	class := retryClassOf(e)
+	told := e.Kind == ErrRateLimited && e.RetryAfter > 0
+	if class == retryNever {
+		return 0, false
+	}
+	if !told && !x.budget.failed() {
+		x.stats.denied.Add(1)
+		return 0, false
+	}
+	if x.r.once || x.repeats >= x.cfg.Retry.maxRetries() || class == retryOnce && x.onces > 0 {
+		return 0, false
+	}
+	x.repeats++
+	if class == retryOnce {
+		x.onces++
+	}
+	if x.waits == nil {
+		x.waits = x.cfg.Retry.waits()
+	}
+	return e.RetryAfter + x.waits.NextBackOff(), true
+}
+
+// attempt asks one endpoint, once, and once more with a new token after a 401.
+func (x *exchanger) attempt(ctx context.Context, at choice) (*answer, error) {
+	x.tried |= 1 << at.index
+	said := faultOpen
+	defer func() { at.report(said) }()
+	x.final = true // until something was sent
+	if x.closed.Load() {
+		return nil, &Error{Kind: ErrClosed, Op: x.r.op, Source: sourceScaiVault, Path: wire.Printable(x.r.path)}
 	}
 	if ctx.Err() != nil {
-		return nil, c.interrupted(ctx, &Error{Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)})
+		return nil, x.interrupted(ctx, &Error{Op: x.r.op, Source: sourceScaiVault, Path: wire.Printable(x.r.path)})
 	}
-	if r.open {
-		return c.send(ctx, r, base, "")
-	}
-	token, err := c.token(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	ans, err := c.send(ctx, r, base, token)
-	if !errors.Is(err, ErrUnauthenticated) || *renewed {
-		return ans, err
-	}
-	*renewed = true
-	fresh, tokenErr := c.token(ctx, r)
-	if tokenErr != nil || fresh == token {
-		return nil, err
-	}
-	return c.send(ctx, r, base, fresh)
-}
-
-// send sends one HTTP request and reads the whole answer.
-func (c *Client) send(ctx context.Context, r request, base *url.URL, token string) (*answer, error) {
-	attemptCtx, cancel := context.WithTimeout(ctx, defaultTo(r.wait, c.cfg.attemptTimeout()))
-	defer cancel()
-	sent := &sentTrace{}
-	req, err := c.newRequest(httptrace.WithClientTrace(attemptCtx, sent.hooks()), r, base, token)
-	if err != nil {
-		return nil, &Error{Kind: ErrInvalid, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path), Err: err}
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, sent.mark(r, c.transportError(ctx, r, err), err)
-	}
-	defer resp.Body.Close()
-	body, err := readBody(resp, c.cfg.maxResponseBytes())
-	if err != nil {
-		return nil, c.brokenAnswer(ctx, r, resp, err)
-	}
-	scrub := func(e *Error) { scrubWords(e, token, r.secret) }
-	if resp.StatusCode/100 != 2 && !r.anyStatus {
-		e := answerError(r.op, r.path, resp.StatusCode, resp.Header, body)
-		scrub(e)
-		if leavesOpen(e) && !r.reads {
-			return nil, sentError{e}
+	if err := x.pace.wait(ctx, &x.r); err != nil {
+		if ctx.Err() != nil {
+			return nil, x.interrupted(ctx, err)
 		}
-		return nil, e
+		return nil, err
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}, nil
-}
-
-// scrubWords takes a token and a secret's data out of the server's words.
-func scrubWords(e *Error, token string, secret []byte) {
-	e.Message = wire.Scrub(e.Message, token, secret)
-	if e.Details == nil {
-		return
-	}
-	e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, secret))
-	if !json.Valid(e.Details) { // a number was taken out
-		e.Details = nil
-	}
-}
-
-// brokenAnswer is the error of an answer whose head came and whose body did
-// not. A status that refuses counts without its body.
-func (c *Client) brokenAnswer(ctx context.Context, r request, resp *http.Response, cause error) error {
-	e := c.transportError(ctx, r, cause)
-	e.Status, e.RequestID = resp.StatusCode, wire.Identifier(resp.Header.Get("X-Request-ID"))
-	if ctx.Err() == nil {
-		e.Kind = kindOf(resp.StatusCode, "", false)
-		e.RetryAfter = wire.RetryAfter(resp.Header, time.Now())
-	}
-	if resp.StatusCode/100 == 2 || leavesOpen(e) {
-		if !r.reads {
-			return sentError{e}
-		}
-	}
-	return e
-}
-
-func (c *Client) newRequest(ctx context.Context, r request, base *url.URL, token string) (*http.Request, error) {
-	u := *base
-	decoded, err := url.PathUnescape(r.apiPath)
-	if err != nil {
-		return nil, errors.New("the API path is malformed") // the cause quotes it
-	}
-	u.Path, u.RawPath = base.Path+decoded, base.EscapedPath()+r.apiPath
-	u.RawQuery = r.query.Encode()
-	var body io.Reader
-	if r.body != nil {
-		body = bytes.NewReader(r.body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
-	if err != nil {
-		return nil, errors.New("the request is malformed") // the cause quotes the URL
-	}
-	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.Header.Set("Accept", "application/json")
-	if !r.open {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	req.Header.Set("User-Agent", c.userAgent)
-	if c.cfg.TenantID != "" && !r.open {
-		req.Header.Set(headerTenant, c.cfg.TenantID)
-	}
-	return req, nil
-}
-
-// A tooLargeError says that an answer has more bytes than it is.
-type tooLargeError int64
-
-func (e tooLargeError) Error() string {
-	return fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", int64(e))
-}
-
-// readBody reads a body up to a limit and tells when it stops too early.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
-	if resp.ContentLength > limit {
-		return nil, tooLargeError(limit)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	token, err := x.token(ctx, x.r)
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(body)) > limit {
-		return nil, tooLargeError(limit)
+	x.final = false
+	a := attempt{Client: x.Client, r: &x.r, at: at.endpoint, timeout: defaultTo(x.r.wait, x.cfg.attemptTimeout())}
+	if x.r.reads {
+		a.timeout = x.endpoints.timeout(ctx, at, x.tried, a.timeout)
 	}
-	return body, nil
+	ans, err := a.send(ctx, token)
+	said = a.fault
+	if errors.Is(err, ErrUnauthenticated) && !x.renewed && !x.r.open {
+		x.renewed = true
+		fresh, tokenErr := x.renew(ctx, x.r, token)
+		if tokenErr != nil || fresh == token {
+			return nil, err
+		}
+		ans, err = a.send(ctx, fresh)
+		said = a.fault
+	}
+	return ans, err
+}
+
+// faultOf tells what an error says about the endpoint. What ScaiVault itself
+// answers is no fault, but for the statuses of a gateway.
+func faultOf(e *Error, unreached bool) fault {
+	var large tooLargeError
+	switch {
+	case e.Kind != ErrUnavailable || errors.As(e.Err, &large):
+		return faultNone
+	case e.Code != "" && !isGatewayStatus(e.Status):
+		return faultNone
+	case unreached:
+		return faultHard
+	default:
+		return faultSoft
+	}
 }
 
 // decode reads an answer's JSON. What it cannot read is ErrUnavailable: no

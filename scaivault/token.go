@@ -16,6 +16,16 @@ type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }
 
+// A TokenRenewer is a [TokenSource] that keeps a token for a while. After an
+// answer 401 a [Client] calls Renew with the token that was refused, in place of
+// Token. Renew returns another token; or the same, if it has no other. It must
+// be safe for concurrent use: many calls can be refused with one token, and all
+// want the same new one.
+type TokenRenewer interface {
+	TokenSource
+	Renew(ctx context.Context, refused string) (string, error)
+}
+
 // A TokenFunc is a function as a [TokenSource].
 type TokenFunc func(ctx context.Context) (string, error)
 

@@ -15,13 +15,14 @@ import (
 	"net/url"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // transportError is for everything but a complete answer. The caller's own
 // context shows through; a timeout of ours is ErrUnavailable alone.
-func (c *Client) transportError(ctx context.Context, r request, cause error) *Error {
+func (c *Client) transportError(ctx context.Context, r request, timeout time.Duration, cause error) *Error {
 	e := &Error{Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
 	if ctx.Err() != nil {
 		return c.interrupted(ctx, e)
@@ -33,7 +34,7 @@ func (c *Client) transportError(ctx context.Context, r request, cause error) *Er
 	var large tooLargeError
 	switch {
 	case isTimeout(cause):
-		e.Reason = fmt.Sprintf("no answer in time; ClientConfig.AttemptTimeout is %v", c.cfg.attemptTimeout())
+		e.Reason = fmt.Sprintf("no answer within %v; see ClientConfig.AttemptTimeout", timeout.Round(time.Millisecond))
 	case errors.As(cause, &large):
 		e.Err = large
 	case errors.Is(cause, io.ErrUnexpectedEOF):
@@ -51,6 +52,11 @@ func (c *Client) transportError(ctx context.Context, r request, cause error) *Er
 func isTimeout(err error) bool {
 	var timed net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timed) && timed.Timeout()
+}
+
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // tellsNoContent tells whether the text of a transport's error speaks of
@@ -97,12 +103,11 @@ func (s *sentTrace) hooks() *httptrace.ClientTrace {
 }
 
 // mark wraps the error of a write in a sentError, unless it is certain that
-// there was no connection: it was asked for and not given, or the cause is that
-// of a dial. A transport that calls no hooks proves nothing by that.
-func (s *sentTrace) mark(r request, e *Error, cause error) error {
-	var op *net.OpError
-	dial := errors.As(cause, &op) && op.Op == "dial"
-	if r.reads || !s.got.Load() && (s.asked.Load() || dial) {
+// there was no connection: it was asked for and not given. A transport that
+// calls no hooks proves nothing, and a dial of its own that failed may have
+// been its second. A nil sentTrace is that of a read.
+func (s *sentTrace) mark(e *Error) error {
+	if s == nil || s.asked.Load() && !s.got.Load() {
 		return e
 	}
 	return sentError{e}

@@ -30,7 +30,7 @@ const memoryClient = "192.0.2.1:1234"
 // whatever their host. It opens no socket and leaves no goroutine behind. It fires
 // the hooks of net/http/httptrace in the order of net/http, and each request has a
 // connection of its own. While the server is down or closed it fails like a refused
-// dial, with a *net.OpError of Op "dial" around syscall.ECONNREFUSED, before any hook.
+// dial, with a *net.OpError of Op "dial" around syscall.ECONNREFUSED, after GetConn.
 func (h *host) RoundTripper() http.RoundTripper { return memoryTransport{h} }
 
 type memoryTransport struct{ host *host }
@@ -148,6 +148,9 @@ func incomingRequest(ctx context.Context, req *http.Request, body []byte) *http.
 
 // refusedDial is the error of a connection to a port on which nothing listens.
 func refusedDial(req *http.Request) error {
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GetConn != nil {
+		trace.GetConn(req.URL.Host)
+	}
 	return &net.OpError{
 		Op: "dial", Net: "tcp", Addr: memoryAddr(req.URL.Host),
 		Err: os.NewSyscallError("connect", syscall.ECONNREFUSED),

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
+)
+
+// An attempt is one HTTP request to one endpoint.
+type attempt struct {
+	*Client
+	r       *request
+	at      *endpoint
+	timeout time.Duration
+	fault   fault // what it says about the endpoint
+}
+
+// send sends the request and reads the whole answer.
+func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
+	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	var sent *sentTrace
+	if !a.r.reads {
+		sent = &sentTrace{}
+		attemptCtx = httptrace.WithClientTrace(attemptCtx, sent.hooks())
+	}
+	req, err := a.request(attemptCtx, token)
+	if err != nil {
+		a.fault = faultOpen
+		return nil, &Error{Kind: ErrInvalid, Op: a.r.op, Source: sourceScaiVault, Path: wire.Printable(a.r.path), Err: err}
+	}
+	a.stats.requests.Add(1)
+	a.at.requests.Add(1)
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return nil, sent.mark(a.failed(ctx, err))
+	}
+	defer resp.Body.Close()
+	a.pace.learn(a.r, resp)
+	body, err := readBody(resp, a.cfg.maxResponseBytes())
+	if err != nil {
+		return nil, a.broken(ctx, resp, err)
+	}
+	return a.read(resp, body, token)
+}
+
+// read makes an answer, or its error, of a response.
+func (a *attempt) read(resp *http.Response, body []byte, token string) (*answer, error) {
+	a.fault = faultNone
+	scrub := func(e *Error) { scrubWords(e, token, a.r.secret) }
+	if resp.StatusCode/100 == 2 || a.r.anyStatus {
+		return &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}, nil
+	}
+	e := answerError(a.r.op, a.r.path, resp.StatusCode, resp.Header, body)
+	a.fault = faultOf(e, false)
+	scrub(e)
+	if leavesOpen(e) && !a.r.reads {
+		return nil, sentError{e}
+	}
+	return nil, e
+}
+
+// failed is the error of a request without an answer.
+func (a *attempt) failed(ctx context.Context, cause error) *Error {
+	e := a.transportError(ctx, *a.r, a.timeout, cause)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		a.fault = faultOpen
+	case ctx.Err() != nil:
+		a.fault = faultSoft
+	default:
+		a.fault = faultOf(e, isTimeout(cause) || isDial(cause))
+	}
+	return e
+}
+
+// broken is the error of an answer whose head came and whose body did not. A
+// status that refuses counts without its body.
+func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error) error {
+	e := a.failed(ctx, cause)
+	e.Status, e.RequestID = resp.StatusCode, wire.Identifier(resp.Header.Get("X-Request-ID"))
+	if ctx.Err() == nil {
+		e.Kind = kindOf(resp.StatusCode, "", false)
+		e.RetryAfter = wire.RetryAfter(resp.Header, time.Now())
+	}
+	if (resp.StatusCode/100 == 2 || leavesOpen(e)) && !a.r.reads {
+		return sentError{e}
+	}
+	return e
+}
+
+// scrubWords takes a token and a secret's data out of the server's words.
+func scrubWords(e *Error, token string, secret []byte) {
+	e.Message = wire.Scrub(e.Message, token, secret)
+	if e.Details == nil {
+		return
+	}
+	e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, secret))
+	if !json.Valid(e.Details) { // a number was taken out
+		e.Details = nil
+	}
+}
+
+// request makes the HTTP request.
+func (a *attempt) request(ctx context.Context, token string) (*http.Request, error) {
+	apiPath := a.r.apiPath
+	if a.cfg.TenantInPath && !a.r.open && !strings.HasPrefix(apiPath, apiTenant) {
+		apiPath = apiTenant + a.cfg.TenantID + apiPath[len(apiPrefix)-1:]
+	}
+	var body io.Reader
+	if a.r.body != nil {
+		body = bytes.NewReader(a.r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, a.r.method, "", body)
+	if err != nil {
+		return nil, errors.New("the request is malformed") // the cause can quote it
+	}
+	if err := a.address(req.URL, apiPath); err != nil {
+		return nil, err
+	}
+	req.Host = req.URL.Host
+	a.setHeader(req, token)
+	return req, nil
+}
+
+// address puts the endpoint, the path and the query into a URL.
+func (a *attempt) address(u *url.URL, apiPath string) error {
+	base := a.at.url
+	u.Scheme, u.Host = base.Scheme, base.Host
+	u.Path = base.Path + apiPath
+	if strings.IndexByte(apiPath, '%') >= 0 || base.RawPath != "" {
+		decoded, err := url.PathUnescape(apiPath)
+		if err != nil {
+			return errors.New("the API path is malformed") // the cause quotes it
+		}
+		u.Path, u.RawPath = base.Path+decoded, base.EscapedPath()+apiPath
+	}
+	if len(a.r.query) > 0 {
+		u.RawQuery = a.r.query.Encode()
+	}
+	return nil
+}
+
+func (a *attempt) setHeader(req *http.Request, token string) {
+	values := make([]string, 0, 4) // one allocation for all of them
+	set := func(name, value string) {
+		values = append(values, value)
+		req.Header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	if a.r.body != nil {
+		set("Content-Type", "application/json")
+	}
+	set("Accept", "application/json")
+	set("User-Agent", a.userAgent)
+	if a.r.open {
+		return
+	}
+	set("Authorization", "Bearer "+token)
+	if a.cfg.TenantID != "" && !a.cfg.TenantInPath {
+		req.Header.Set(headerTenant, a.cfg.TenantID)
+	}
+}
+
+// A tooLargeError says that an answer has more bytes than it is.
+type tooLargeError int64
+
+func (e tooLargeError) Error() string {
+	return fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", int64(e))
+}
+
+// readBody reads a body up to a limit and tells when it stops too early.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength > limit {
+		return nil, tooLargeError(limit)
+	}
+	var b bytes.Buffer
+	if resp.ContentLength > 0 {
+		b.Grow(int(min(resp.ContentLength, 1<<20)) + bytes.MinRead) // read to the end without growing
+	}
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > limit {
+		return nil, tooLargeError(limit)
+	}
+	return b.Bytes(), nil
+}

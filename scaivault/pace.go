@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
+)
+
+// A PaceConfig keeps a [Client] below the service's rate limits, so that it
+// waits instead of being refused. The zero value does not: then the Client
+// learns of a limit by 429, and waits as the service says.
+type PaceConfig struct {
+	// Enabled lets each request wait for its turn, within its ctx. A call that
+	// could not get it in time fails at once with ErrRateLimited.
+	Enabled bool
+	// Share is the part of each limit to use, above 0 and up to 1; give less
+	// where several clients share an identity. If zero, 0.9.
+	Share float64
+	// PerMinute are limits in units per minute, by category, in place of the
+	// managed service's documented ones. What the service says in its answers
+	// replaces both. Zero or less means no limit. May be nil.
+	PerMinute map[Category]int
+}
+
+func (p PaceConfig) share() float64 { return defaultTo(p.Share, 0.9) }
+
+// A pacer learns the limits from the answers, and may keep below them.
+type pacer struct {
+	cfg PaceConfig
+
+	mu      sync.Mutex // guards all below
+	told    map[Category]RateLimit
+	buckets map[Category]*bucket
+}
+
+// A bucket is the limiter of one category.
+type bucket struct {
+	limit  int
+	tokens *rate.Limiter
+	until  time.Time // the service told not to come before
+}
+
+func newPacer(cfg PaceConfig) *pacer {
+	cfg.PerMinute = maps.Clone(cfg.PerMinute)
+	return &pacer{cfg: cfg, told: map[Category]RateLimit{}, buckets: map[Category]*bucket{}}
+}
+
+// learn reads what an answer says about its category's limit. A request that
+// counts in two categories has one set of headers, which is of either.
+func (p *pacer) learn(r *request, resp *http.Response) {
+	category := r.category
+	if category == "" || r.units > 0 {
+		return
+	}
+	now := time.Now()
+	quota, ok := wire.RateLimit(resp.Header, now)
+	refused := resp.StatusCode == http.StatusTooManyRequests
+	if !ok && !refused {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ok {
+		p.told[category] = RateLimit{Limit: quota.Limit, Remaining: quota.Remaining, Reset: quota.Reset, At: now}
+	}
+	if !p.cfg.Enabled {
+		return
+	}
+	b := p.bucket(category)
+	if b == nil {
+		return
+	}
+	if ok && quota.Limit > 0 && quota.Limit != b.limit {
+		b.resize(quota.Limit, p.cfg.units(quota.Limit), now)
+	}
+	// Others may use the same identity: never think that more is left than is.
+	if spare := int(b.tokens.TokensAt(now)) - quota.Remaining; ok && spare > 0 {
+		b.tokens.AllowN(now, spare)
+	}
+	if refused {
+		b.until = now.Add(max(wire.RetryAfter(resp.Header, now), time.Second))
+	}
+}
+
+// bucket returns the limiter of a category, or nil where there is no limit.
+func (p *pacer) bucket(category Category) *bucket {
+	if b, ok := p.buckets[category]; ok {
+		return b
+	}
+	limit, ok := p.cfg.PerMinute[category]
+	if !ok {
+		limit = documentedLimits[category]
+	}
+	if told := p.told[category].Limit; told > 0 {
+		limit = told
+	}
+	var b *bucket
+	if limit > 0 {
+		units := p.cfg.units(limit)
+		b = &bucket{limit: limit, tokens: rate.NewLimiter(perSecond(units), units)}
+	}
+	p.buckets[category] = b
+	return b
+}
+
+// units is how much of a limit is used; a minute's units are also the burst, as
+// they are at the service.
+func (p PaceConfig) units(limit int) int { return int(max(1, float64(limit)*p.share())) }
+
+func perSecond(units int) rate.Limit { return rate.Limit(float64(units) / 60) }
+
+func (b *bucket) resize(limit, units int, now time.Time) {
+	b.limit = limit
+	b.tokens.SetLimitAt(now, perSecond(units))
+	b.tokens.SetBurstAt(now, units)
+}
+
+// wait waits for the request's turn.
+func (p *pacer) wait(ctx context.Context, r *request) *Error {
+	if !p.cfg.Enabled {
+		return nil
+	}
+	if err := p.turn(ctx, r, r.category, 1); err != nil {
+		return err
+	}
+	return p.turn(ctx, r, CategoryRead, r.units)
+}
+
+func (p *pacer) turn(ctx context.Context, r *request, category Category, units int) *Error {
+	if category == "" || units == 0 {
+		return nil
+	}
+	now := time.Now()
+	p.mu.Lock()
+	b := p.bucket(category)
+	if b == nil {
+		p.mu.Unlock()
+		return nil
+	}
+	reservation := b.tokens.ReserveN(now, min(units, b.tokens.Burst()))
+	delay := max(reservation.DelayFrom(now), b.until.Sub(now))
+	p.mu.Unlock()
+	if delay <= 0 {
+		return nil
+	}
+	if r.once || !sleep(ctx, delay) {
+		reservation.Cancel()
+		return &Error{
+			Kind: ErrRateLimited, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path), RetryAfter: delay,
+			Reason: "the Client keeps below the limit of category " + string(category) + ", and it would be this call's turn too late",
+		}
+	}
+	return nil
+}
+
+// known returns a copy of what the service said.
+func (p *pacer) known() map[Category]RateLimit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.told)
+}
