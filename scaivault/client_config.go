@@ -74,6 +74,7 @@ func (c *ClientConfig) maxRequestBytes() int64  { return defaultTo(c.MaxRequestB
 func (c *ClientConfig) endpointPause() time.Duration {
 	return defaultTo(c.EndpointPause, 5*time.Second)
 }
+
 // defaultTo returns the default where a setting is zero.
 func defaultTo[T comparable](v, byDefault T) T {
 	var zero T

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// A fleet is a transport in front of several hosts, each with a behaviour of its
+// own that a test can change. It counts the requests of each.
+type fleet struct {
+	mu    sync.Mutex // guards both
+	hosts map[string]func(*http.Request) (*http.Response, error)
+	asked map[string]int
+}
+
+func newFleet(hosts map[string]func(*http.Request) (*http.Response, error)) *fleet {
+	return &fleet{hosts: hosts, asked: map[string]int{}}
+}
+
+func (f *fleet) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+	f.mu.Lock()
+	f.asked[r.URL.Host]++
+	answer := f.hosts[r.URL.Host]
+	f.mu.Unlock()
+	return answer(r)
+}
+
+func (f *fleet) set(host string, answer func(*http.Request) (*http.Response, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hosts[host] = answer
+}
+
+// count returns how often a host was asked, and begins anew.
+func (f *fleet) count(host string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.asked[host]
+	f.asked[host] = 0
+	return n
+}
+
+// hosts makes a client prefer one host after the other.
+func hosts(names ...string) configure {
+	return func(cfg *scaivault.ClientConfig) {
+		cfg.URLs = nil
+		for _, name := range names {
+			cfg.URLs = append(cfg.URLs, "https://"+name)
+		}
+	}
+}
+
+// deadEndpoints are the ways in which an endpoint is not there.
+var deadEndpoints = map[string]func(*http.Request) (*http.Response, error){
+	"refuses":              refusesDial,
+	"hangs":                hangs,
+	"503 of the service":   says(503, refusal("service_unavailable")),
+	"503 of an own code":   says(503, refusal("backend_sealed")),
+	"502 of a balancer":    says(502, balancerPage),
+	"504 without body":     says(504, ""),
+	"page of a proxy, 403": says(403, balancerPage),
+	"cut connections":      breaks(&net.OpError{Op: "read", Err: fmt.Errorf("reset")}),
+}
+
+// TestDeadEndpointIsLeftAndSkipped: no read fails, and after the first moments
+// the dead one is asked once in each pause.
+func TestDeadEndpointIsLeftAndSkipped(t *testing.T) {
+	t.Parallel()
+	for name, dead := range deadEndpoints {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": dead, "b": says(200, oneSecret)})
+				c := newTestClient(t, "", hosts("a", "b"), through(rt))
+				get := getOf(testPath)
+				for range 3 {
+					require.NoError(t, get(t.Context(), c))
+				}
+				require.LessOrEqual(t, rt.count("a"), 3)
+				require.Equal(t, "open", c.Stats().Endpoints[0].State)
+				for range 1000 {
+					require.NoError(t, get(t.Context(), c))
+				}
+				require.Zero(t, rt.count("a"), "skipped")
+
+				time.Sleep(5*time.Second + 1)
+				start := time.Now()
+				for range 1000 {
+					require.NoError(t, get(t.Context(), c))
+				}
+				require.Equal(t, 1, rt.count("a"), "one probe")
+				require.LessOrEqual(t, time.Since(start), 2*time.Second, "a probe does not hold its caller for long")
+
+				rt.set("a", says(200, oneSecret))
+				time.Sleep(5*time.Second + 1)
+				rt.count("b")
+				for range 10 {
+					require.NoError(t, get(t.Context(), c))
+				}
+				require.Equal(t, 10, rt.count("a"), "preferred again")
+				require.Zero(t, rt.count("b"))
+			})
+		})
+	}
+}
+
+// TestEndpointsAreNotLeftForAnAnswer: what ScaiVault itself says is the answer.
+func TestEndpointsAreNotLeftForAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []func(*http.Request) (*http.Response, error){
+		says(200, oneSecret), says(404, refusal("secret_not_found")), says(403, refusal("access_denied")), says(400, refusal("invalid_path")),
+		says(429, refusal("rate_limited")), says(401, refusal("token_expired")), says(500, refusal("internal_error")), says(503, refusal("rate_limited")),
+	} {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": answer, "b": refusesDial})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		for range 10 {
+			_, _ = c.Get(t.Context(), testPath)
+		}
+		require.Zero(t, rt.count("b"))
+		require.Equal(t, "closed", c.Stats().Endpoints[0].State)
+	}
+}
+
+// TestHangingEndpointLeavesTimeForTheOther, also where the caller has little.
+func TestHangingEndpointLeavesTimeForTheOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": hangs, "b": hangs, "c": says(200, oneSecret)})
+		c := newTestClient(t, "", hosts("a", "b", "c"), through(rt))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, err := c.Get(ctx, testPath)
+		require.NoError(t, err)
+	})
+}
+
+// TestEveryEndpointDown asks one of them for each call once their breakers are
+// open, and comes back when one does.
+func TestEveryEndpointDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": refusesDial, "b": says(503, "")})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		for range 3 {
+			requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrUnavailable)
+		}
+		rt.count("a")
+		rt.count("b")
+		for range 100 {
+			requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrUnavailable)
+		}
+		require.Equal(t, 100, rt.count("a")+rt.count("b"), "no more than one request for each call")
+		rt.set("b", says(200, oneSecret))
+		require.NoError(t, getOf(testPath)(t.Context(), c), "rather the one that could be reached")
+	})
+}
+
+// TestWriteGoesOnOnlyWhileNothingWasSent.
+func TestWriteGoesOnOnlyWhileNothingWasSent(t *testing.T) {
+	t.Parallel()
+	put := putOf(map[string]any{"k": "v"}, nil)
+	for name, dead := range deadEndpoints {
+		synctest.Test(t, func(t *testing.T) {
+			putHosts := map[string]int{}
+			written := func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPut {
+					putHosts["b"]++
+				}
+				return says(200, `{"version":4,"data":{"other":"data"}}`)(r)
+			}
+			rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": dead, "b": written})
+			err := put(t.Context(), newTestClient(t, "", hosts("a", "b"), through(rt)))
+			switch name {
+			case "refuses":
+				require.NoError(t, err)
+				require.Equal(t, 1, putHosts["b"])
+			case "page of a proxy, 403": // it was turned away
+				requireMatches(t, err, scaivault.ErrUnavailable)
+				require.Zero(t, putHosts["b"])
+			default:
+				requireMatches(t, err, scaivault.ErrUncertain)
+				require.Zero(t, putHosts["b"], "%s: sent once", name)
+			}
+		})
+	}
+}
+
+// TestWritePrefersAnEndpointThatWorks to being the probe of another.
+func TestWritePrefersAnEndpointThatWorks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": refusesDial, "b": says(200, oneSecret)})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		time.Sleep(5*time.Second + 1)
+		rt.count("a")
+		require.NoError(t, putOf(map[string]any{"k": "v"}, nil)(t.Context(), c))
+		require.Zero(t, rt.count("a"))
+		require.Equal(t, "half-open", c.Stats().Endpoints[0].State)
+		rt.set("b", refusesDial) // now nobody else is left
+		rt.set("a", says(200, oneSecret))
+		require.NoError(t, putOf(map[string]any{"k": "v"}, nil)(t.Context(), c))
+	})
+}
+
+// TestCallerWhoLeavesSaysNothingAboutAnEndpoint.
+func TestCallerWhoLeavesSaysNothingAboutAnEndpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": hangs, "b": hangs})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		for range 10 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Millisecond, cancel)
+			requireMatches(t, getOf(testPath)(ctx, c), context.Canceled)
+		}
+		require.Equal(t, "closed", c.Stats().Endpoints[0].State)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // but one whose time is up does
+		defer cancel()
+		require.ErrorIs(t, getOf(testPath)(ctx, c), scaivault.ErrUnavailable)
+		require.Equal(t, "open", c.Stats().Endpoints[0].State)
+	})
+}
