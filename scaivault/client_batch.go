@@ -113,7 +113,7 @@ func (c *Client) getChunk(ctx context.Context, paths []string, found map[string]
 	if err != nil {
 		return c.invalid("get", "", "the paths cannot be written as JSON")
 	}
-	r := request{op: "get", method: http.MethodPost, apiPath: c.apiBatch(), body: body, reads: true, category: CategoryBatchRead}
+	r := request{op: "get", method: http.MethodPost, apiPath: c.apiBatch(), body: body, reads: true, category: CategoryBatchRead, units: len(paths)}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		return plain(err)

@@ -53,24 +53,26 @@ func newPacer(cfg PaceConfig) *pacer {
 	return &pacer{cfg: cfg, told: map[Category]RateLimit{}, buckets: map[Category]*bucket{}}
 }
 
-// learn reads what an answer says about its category's limit. A request that
-// counts in two categories has one set of headers, which is of either.
+// learn reads what an answer says about its category's limit.
 func (p *pacer) learn(r *request, resp *http.Response) {
-	category := r.category
-	if category == "" || r.units > 0 {
+	if r.category == "" {
 		return
 	}
 	now := time.Now()
-	quota, ok := wire.RateLimit(resp.Header, now)
-	refused := resp.StatusCode == http.StatusTooManyRequests
-	if !ok && !refused {
-		return
+	// A request that counts in two categories has headers of either.
+	if quota, ok := wire.RateLimit(resp.Header, now); ok && r.units == 0 {
+		p.tell(r.category, RateLimit{Limit: quota.Limit, Remaining: quota.Remaining, Reset: quota.Reset, At: now})
 	}
+	if resp.StatusCode == http.StatusTooManyRequests && p.cfg.Enabled {
+		p.pause(r, now.Add(max(wire.RetryAfter(resp.Header, now), time.Second)))
+	}
+}
+
+// tell keeps what the service said, and goes by it.
+func (p *pacer) tell(category Category, told RateLimit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ok {
-		p.told[category] = RateLimit{Limit: quota.Limit, Remaining: quota.Remaining, Reset: quota.Reset, At: now}
-	}
+	p.told[category] = told
 	if !p.cfg.Enabled {
 		return
 	}
@@ -78,15 +80,27 @@ func (p *pacer) learn(r *request, resp *http.Response) {
 	if b == nil {
 		return
 	}
-	if ok && quota.Limit > 0 && quota.Limit != b.limit {
-		b.resize(quota.Limit, p.cfg.units(quota.Limit), now)
+	if told.Limit > 0 && told.Limit != b.limit {
+		b.resize(told.Limit, p.cfg.units(told.Limit), told.At)
 	}
 	// Others may use the same identity: never think that more is left than is.
-	if spare := int(b.tokens.TokensAt(now)) - quota.Remaining; ok && spare > 0 {
-		b.tokens.AllowN(now, spare)
+	if spare := int(b.tokens.TokensAt(told.At)) - told.Remaining; spare > 0 {
+		b.tokens.AllowN(told.At, spare)
 	}
-	if refused {
-		b.until = now.Add(max(wire.RetryAfter(resp.Header, now), time.Second))
+}
+
+// pause keeps everything of the request's categories back for a while.
+func (p *pacer) pause(r *request, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	categories := []Category{r.category}
+	if r.units > 0 {
+		categories = append(categories, CategoryRead)
+	}
+	for _, category := range categories {
+		if b := p.bucket(category); b != nil {
+			b.until = until
+		}
 	}
 }
 

@@ -76,8 +76,8 @@ func leadingNumber(text string) (int, bool) {
 
 // Numbers above these are points in time, in seconds and in milliseconds.
 const (
-	firstUnixSecond = 1_000_000_000
-	firstUnixMilli  = 1_000_000_000_000
+	firstUnixSecond = 100_000_000
+	firstUnixMilli  = 100_000_000_000
 )
 
 // resetTime reads a time as Unix seconds or milliseconds, as seconds from now,

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
+)
+
+// TestStatsShowWhatIsLeft, in every usual spelling of the headers.
+func TestStatsShowWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		in90 := time.Now().Add(90 * time.Second)
+		for name, c := range map[string]struct {
+			header []string
+			want   scaivault.RateLimit
+			none   bool
+		}{
+			"documented": {header: []string{"X-RateLimit-Limit", "1000", "X-RateLimit-Remaining", "7", "X-RateLimit-Reset", strconv.FormatInt(in90.Unix(), 10)}, want: scaivault.RateLimit{Limit: 1000, Remaining: 7, Reset: in90}},
+			"dashes":     {header: []string{"x-rate-limit-limit", "1000", "x-rate-limit-remaining", "0", "x-rate-limit-reset", "90"}, want: scaivault.RateLimit{Limit: 1000, Reset: in90}},
+			"ietf":       {header: []string{"RateLimit-Limit", "1000, 1000;w=60", "RateLimit-Remaining", "7", "RateLimit-Reset", "90"}, want: scaivault.RateLimit{Limit: 1000, Remaining: 7, Reset: in90}},
+			"millis":     {header: []string{"X-RateLimit-Remaining", "7", "X-RateLimit-Reset", strconv.FormatInt(in90.UnixMilli(), 10)}, want: scaivault.RateLimit{Remaining: 7, Reset: in90}},
+			"date":       {header: []string{"X-RateLimit-Remaining", "7", "X-RateLimit-Reset", in90.UTC().Format(http.TimeFormat)}, want: scaivault.RateLimit{Remaining: 7, Reset: in90}},
+			"nonsense":   {header: []string{"X-RateLimit-Limit", "-9999999999999999999", "X-RateLimit-Remaining", "7", "X-RateLimit-Reset", "NaN"}, want: scaivault.RateLimit{Remaining: 7}},
+			"negative":   {header: []string{"X-RateLimit-Limit", "-5", "X-RateLimit-Remaining", "-7", "X-RateLimit-Reset", "-1"}},
+			"nothing":    {none: true},
+			"no number":  {header: []string{"X-RateLimit-Remaining", "many"}, none: true},
+		} {
+			rt := &script{answers: says2(says(200, oneSecret, c.header...))}
+			client := newTestClient(t, "https://s.test", through(rt))
+			require.Empty(t, client.Stats().Limits)
+			require.NoError(t, getOf(testPath)(t.Context(), client))
+			got, ok := client.Stats().Limits[scaivault.CategoryRead]
+			require.Equal(t, c.none, !ok, name)
+			if c.none {
+				continue
+			}
+			require.Equal(t, c.want.Limit, got.Limit, name)
+			require.Equal(t, c.want.Remaining, got.Remaining, name)
+			require.True(t, c.want.Reset.Equal(got.Reset), "%s: %v", name, got.Reset)
+			require.True(t, got.At.Equal(time.Now()), name)
+		}
+	})
+}
+
+func paced(cfg *scaivault.ClientConfig) { cfg.Pace.Enabled = true }
+
+// TestPacedClientIsNotRefused, whatever the limits are, and is hardly slower than
+// they allow.
+func TestPacedClientIsNotRefused(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]*scaivaulttest.ServerOptions{
+		"documented limits": nil,
+		"others":            {Limits: map[scaivaulttest.Category]int{scaivaulttest.CategoryWrite: 30, scaivaulttest.CategoryRead: 200}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, c := service(t, opts, paced, func(cfg *scaivault.ClientConfig) {
+					cfg.Timeout = time.Hour
+					if opts != nil { // a batch does not tell it
+						cfg.Pace.PerMinute = map[scaivault.Category]int{scaivault.CategoryRead: 200}
+					}
+				})
+				ctx := context.WithoutCancel(t.Context())
+				start := time.Now()
+				var paths []string
+				for i := range 250 {
+					paths = append(paths, "app/"+strconv.Itoa(i))
+					_, err := c.Put(ctx, paths[i], map[string]any{"i": i}, nil)
+					require.NoError(t, err)
+				}
+				for range 8 {
+					_, err := c.GetBatch(ctx, paths)
+					require.NoError(t, err)
+				}
+				require.Zero(t, c.Stats().Retries, "never refused")
+				limit := 100.0
+				if opts != nil {
+					limit = 30
+				}
+				require.Less(t, time.Since(start).Minutes(), 1.4*250/limit+12)
+				require.Equal(t, 250+24, s.RequestCount("", "/v1/secrets/**"))
+			})
+		})
+	}
+}
+
+// TestPacedCallThatWouldBeLateFailsAtOnce.
+func TestPacedCallThatWouldBeLateFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := &script{answers: says2(says(200, oneSecret))}
+		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
+			cfg.Pace.PerMinute = map[scaivault.Category]int{scaivault.CategoryRead: 1}
+			cfg.Timeout = 59 * time.Second
+		})
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		start := time.Now()
+		err := getOf(testPath)(context.WithoutCancel(t.Context()), c)
+		requireMatches(t, err, scaivault.ErrRateLimited)
+		require.Zero(t, time.Since(start))
+		require.Equal(t, time.Minute, requireError(t, err).RetryAfter)
+		require.EqualValues(t, 1, rt.requests.Load())
+
+		time.Sleep(30 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		requireMatches(t, getOf(testPath)(ctx, c), context.Canceled)
+	})
+}
+
+// TestPacedClientKeepsAwayWhileItIsRefused: others may use the same identity.
+func TestPacedClientKeepsAwayWhileItIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := &script{answers: says2(says(429, refusal("rate_limited"), "Retry-After", "20"), says(200, oneSecret))}
+		c := newTestClient(t, "https://s.test", through(rt), paced)
+		requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrRateLimited)
+		start := time.Now()
+		require.NoError(t, getOf(testPath)(context.WithoutCancel(t.Context()), c))
+		require.Equal(t, 20*time.Second, time.Since(start))
+	})
+}
+
+// TestPacedClientLearnsThatLessIsLeft than it thinks.
+func TestPacedClientLearnsThatLessIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := &script{answers: says2(says(200, oneSecret, "X-RateLimit-Limit", "60", "X-RateLimit-Remaining", "0"))}
+		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) { cfg.Pace.Share = 1 })
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		start := time.Now()
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		require.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
+	})
+}
+
+func TestPaceSettings(t *testing.T) {
+	t.Parallel()
+	for _, share := range []float64{-0.1, 1.1} {
+		_, err := scaivault.NewClient(scaivault.ClientConfig{
+			URLs: []string{"https://s.test"}, Token: scaivault.StaticToken(testToken), Pace: scaivault.PaceConfig{Share: share},
+		})
+		requireMatches(t, err, scaivault.ErrInvalid)
+		require.ErrorContains(t, err, "Pace.Share")
+	}
+	synctest.Test(t, func(t *testing.T) { // no limit is no limit
+		rt := &script{answers: says2(says(200, oneSecret))}
+		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
+			cfg.Pace.PerMinute = map[scaivault.Category]int{scaivault.CategoryRead: -1}
+		})
+		start := time.Now()
+		for range 5000 {
+			require.NoError(t, getOf(testPath)(t.Context(), c))
+		}
+		require.Zero(t, time.Since(start))
+	})
+}
