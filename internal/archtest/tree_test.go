@@ -49,7 +49,7 @@ func (s source) below(folders ...string) bool {
 }
 
 // testSupport are the folders whose packages only tests import.
-var testSupport = []string{"internal/integration", "internal/vaultchecks"}
+var testSupport = []string{"internal/bench", "internal/integration", "internal/vaultchecks"}
 
 // isLibrary tells whether the file is linked into the programs of those who import
 // this module.
