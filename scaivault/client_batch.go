@@ -3,6 +3,7 @@
 package scaivault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -62,10 +65,13 @@ func (e *BatchError) MarshalText() ([]byte, error) { return []byte(e.Error()), n
 // /v1/secrets/batch. It returns what it could read; if that is not all, also a
 // [*BatchError] with an error for each of the others. A path that breaks a rule
 // is among those, and is not sent. If ctx ends, the rest is among them too.
-// [ClientConfig.Timeout] bounds each request.
+//
+// What an answer leaves out, or says to be unavailable or rate limited, is asked
+// for once more, all of it together, after the wait that the service asks for;
+// unless [RetryConfig.MaxRetries] is negative or ctx ends before.
+// [ClientConfig.Timeout] bounds each request, and that wait.
 func (c *Client) GetBatch(ctx context.Context, paths []string) (map[string]*Secret, error) {
-	found := make(map[string]*Secret, len(paths))
-	failed := map[string]error{}
+	b := batch{c: c, found: make(map[string]*Secret, len(paths)), failed: map[string]error{}}
 	ask := make([]string, 0, len(paths))
 	seen := make(map[string]bool, len(paths))
 	for _, path := range paths {
@@ -74,22 +80,60 @@ func (c *Client) GetBatch(ctx context.Context, paths []string) (map[string]*Secr
 		}
 		seen[path] = true
 		if rule := brokenPathRule(path); rule != "" {
-			failed[path] = c.invalid("get", path, rule)
+			b.failed[path] = c.invalid("get", path, rule)
 			continue
 		}
 		ask = append(ask, path)
 	}
-	for chunk := range slices.Chunk(ask, maxBatch) {
-		if err := c.getChunk(ctx, chunk, found, failed); err != nil {
+	b.ask(ctx, ask)
+	if again := b.again; len(again) > 0 && c.cfg.Retry.maxRetries() > 0 && b.pause(ctx) {
+		b.ask(ctx, again)
+	}
+	if len(b.failed) > 0 {
+		return b.found, &BatchError{Errors: b.failed}
+	}
+	return b.found, nil
+}
+
+// A batch is one call of GetBatch.
+type batch struct {
+	c      *Client
+	found  map[string]*Secret
+	failed map[string]error
+	// again are the paths that failed for now, in requests that did not.
+	again []string
+	// retryAfter is the longest wait that the service has asked for.
+	retryAfter time.Duration
+}
+
+// ask asks for paths, which differ, one request after the other.
+func (b *batch) ask(ctx context.Context, paths []string) {
+	for chunk := range slices.Chunk(paths, maxBatch) {
+		if err := b.askChunk(ctx, chunk); err != nil {
 			for _, path := range chunk {
-				failed[path] = batchFailure(err, path)
+				b.failed[path] = batchFailure(err, path)
 			}
 		}
 	}
-	if len(failed) > 0 {
-		return found, &BatchError{Errors: failed}
+}
+
+// pause waits before the further attempt. It reports false if ctx does not
+// allow that.
+func (b *batch) pause(ctx context.Context) bool {
+	ctx, cancel := b.c.withDeadline(ctx)
+	defer cancel()
+	return sleep(ctx, max(b.retryAfter, b.c.cfg.Retry.waits().NextBackOff()))
+}
+
+// refuse notes that one path has no secret in the answer. It is asked for again
+// if the service says that this may pass, or says nothing of it.
+func (b *batch) refuse(path string, e *Error) {
+	b.failed[path] = e
+	kind, known := kindOfCode[e.Code]
+	if e.Code == "" || known && (errors.Is(kind, ErrRateLimited) || errors.Is(kind, ErrUnavailable)) {
+		b.again = append(b.again, path)
+		b.retryAfter = max(b.retryAfter, e.RetryAfter)
 	}
-	return found, nil
 }
 
 // batchFailure says of one path that the whole request failed.
@@ -106,37 +150,70 @@ func batchFailure(err error, path string) error {
 	return &own
 }
 
-func (c *Client) getChunk(ctx context.Context, paths []string, found map[string]*Secret, failed map[string]error) error {
-	ctx, cancel := c.withDeadline(ctx)
+// askChunk asks for as many paths as a request may have. Its error is that of
+// the whole request.
+func (b *batch) askChunk(ctx context.Context, paths []string) error {
+	ctx, cancel := b.c.withDeadline(ctx)
 	defer cancel()
 	body, err := wire.Marshal(map[string]any{"paths": paths, "options": map[string]any{"include_metadata": true}})
 	if err != nil {
-		return c.invalid("get", "", "the paths cannot be written as JSON")
+		return b.c.invalid("get", "", "the paths cannot be written as JSON")
 	}
-	r := request{op: "get", method: http.MethodPost, apiPath: c.apiBatch(), body: body, reads: true, category: CategoryBatchRead, units: len(paths)}
-	ans, err := c.exchange(ctx, r)
+	r := request{op: "get", method: http.MethodPost, apiPath: b.c.apiBatch(), body: body, reads: true, category: CategoryBatchRead, units: len(paths)}
+	ans, err := b.c.exchange(ctx, r)
 	if err != nil {
 		return plain(err)
 	}
-	var w struct {
-		Secrets map[string]wireSecret      `json:"secrets"`
-		Errors  map[string]json.RawMessage `json:"errors"`
-	}
-	if err := ans.decode(r, &w); err != nil {
-		return err
+	w, ok := readBatch(ans.body)
+	if !ok {
+		return ans.notAnObject(r)
 	}
 	for _, path := range paths {
 		r.path = path
-		entry, ok := w.Secrets[path]
+		entry, ok := w.secrets[path]
 		if !ok {
-			failed[path] = batchEntryError(r, ans, w.Errors[path])
-		} else if s, ok := entry.secret(path); ok {
-			found[path] = s
-		} else {
-			failed[path] = ans.malformed(r, "the answer holds no data object")
+			b.refuse(path, batchEntryError(r, ans, w.errors[path]))
+			continue
 		}
+		entry = bytes.Clone(entry) // so that one secret does not keep the whole batch in memory
+		m, _ := readMembers(entry)
+		s, ok := m.secret(path, entry)
+		if !ok {
+			b.failed[path] = ans.malformed(r, "the answer holds no data object")
+			continue
+		}
+		b.found[path] = s
+		delete(b.failed, path)
 	}
 	return nil
+}
+
+// A wireBatch is the documented answer to a batch, each entry as it is written.
+type wireBatch struct {
+	secrets, errors map[string]json.RawMessage
+}
+
+// readBatch reports whether body is one JSON object. Entries that it does not
+// hold as documented are not in the maps.
+func readBatch(body []byte) (w wireBatch, ok bool) {
+	ok = jsonvalue.EachMember(body, func(name, value []byte) {
+		switch string(name) {
+		case "secrets":
+			w.secrets = readEntries(value)
+		case "errors":
+			w.errors = readEntries(value)
+		}
+	})
+	return w, ok
+}
+
+// readEntries reads a map by path; it is empty for anything else.
+func readEntries(value []byte) map[string]json.RawMessage {
+	entries := map[string]json.RawMessage{}
+	if isObject(value) {
+		jsonvalue.EachMember(value, func(path, entry []byte) { entries[string(path)] = entry })
+	}
+	return entries
 }
 
 // batchEntryError classifies one entry of a batch, which has no status.
@@ -156,6 +233,9 @@ func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
 	e := &Error{
 		Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
 		RequestID: wire.Identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code],
+	}
+	if errors.Is(kind, ErrRateLimited) || errors.Is(kind, ErrUnavailable) {
+		e.RetryAfter = wire.RetryAfter(ans.header, time.Now())
 	}
 	ans.scrub(e)
 	return e

@@ -52,15 +52,24 @@ func (c *Client) read(ctx context.Context, path string, query url.Values, once b
 	if err != nil {
 		return nil, nil, plain(err)
 	}
-	var w wireSecret
-	if err := ans.decode(r, &w); err != nil {
-		return nil, nil, err
+	m, ok := readMembers(ans.body)
+	if !ok {
+		return nil, nil, ans.notAnObject(r)
 	}
-	s, ok := w.secret(path)
+	s, ok := m.secret(path, ans.body)
 	if !ok {
 		return nil, nil, ans.malformed(r, "the answer holds no data object")
 	}
 	return s, ans, nil
+}
+
+// notAnObject is the error of an answer that is not one JSON object.
+func (a *answer) notAnObject(r request) *Error {
+	var any json.RawMessage
+	if err := a.decode(r, &any); err != nil {
+		return err
+	}
+	return a.malformed(r, "the answer is not a JSON object")
 }
 
 // DeleteOptions are the optional parts of a delete. A nil pointer means the

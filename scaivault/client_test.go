@@ -172,40 +172,6 @@ func TestClientSurvivesStrangeTypes(t *testing.T) {
 	}
 }
 
-// FuzzSecretBody: whatever a server answers, Get returns a secret or an error of
-// a kind, and never quotes the body.
-func FuzzSecretBody(f *testing.F) {
-	f.Add(200, oneSecret)
-	f.Add(404, refusal("secret_not_found"))
-	f.Add(403, balancerPage)
-	f.Add(200, `{"data":{"a":1e400}`)
-	f.Fuzz(func(t *testing.T, status int, body string) {
-		if status < 200 || status > 599 {
-			return
-		}
-		const marker = "canary-5e1f"
-		rt := &script{answers: says2(says(status, body+strings.Repeat(" ", 3)), says(status, body+marker))}
-		c := newTestClient(t, "https://s.test", through(rt))
-		for range 2 {
-			s, err := c.Get(t.Context(), testPath)
-			if err == nil {
-				require.NotNil(t, s)
-				require.True(t, s.Equal(s))
-				continue
-			}
-			require.Nil(t, s)
-			require.NotEqual(t, "??", kindOf(err))
-			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), marker)
-		}
-		for _, err := range c.List(t.Context(), "a", nil) {
-			if err != nil {
-				require.NotEqual(t, "??", kindOf(err))
-				break
-			}
-		}
-	})
-}
-
 // FuzzValidatePath agrees with the documented alphabet and limits.
 func FuzzValidatePath(f *testing.F) {
 	for _, seed := range []string{"a/b", "", "/", "a//b", "A", strings.Repeat("a", 513), "a/b/c/d/e/f/g/h/i/j/k", "ü", "a\x00"} {

@@ -32,6 +32,12 @@ type SecretInfo struct {
 	CreatedAt, UpdatedAt time.Time
 	// ExpiresAt is zero for a secret that does not expire.
 	ExpiresAt time.Time
+	// LastAccessedAt is zero where the service does not tell, which is the
+	// rule: ScaiVault documents it in words only.
+	LastAccessedAt time.Time
+	// RotationPolicyID and SecretPolicyID link the secret to policies of
+	// ScaiVault. Empty for none, and where the service does not tell.
+	RotationPolicyID, SecretPolicyID string
 	// Source is the name of the source that answered: "scaivault" or "vault".
 	Source string
 }
@@ -44,10 +50,10 @@ type SecretInfo struct {
 // value says so: [Secret.Field], [Secret.Data], [Secret.JSON], [Secret.Decode].
 type Secret struct {
 	info SecretInfo
-	// reveal returns the data as one JSON object. It is a func because fmt and
-	// reflection print fields where no method of Secret is called, and a func
-	// is printed as an address.
-	reveal   func() json.RawMessage
+	// reveal returns the data. It is a func because fmt and reflection print
+	// fields where no method of Secret is called, and a func is printed as an
+	// address.
+	reveal   func() secretBody
 	failover bool
 	stale    time.Duration
 }
@@ -68,7 +74,7 @@ func NewSecret(info SecretInfo, data json.RawMessage) (*Secret, error) {
 // newSecret takes raw as it is: a JSON object that nobody else will change.
 func newSecret(info SecretInfo, raw json.RawMessage) *Secret {
 	info.Metadata = info.Metadata.Clone()
-	return &Secret{info: info, reveal: func() json.RawMessage { return raw }}
+	return &Secret{info: info, reveal: func() secretBody { return secretBody{data: raw} }}
 }
 
 // answered returns a copy of s as the answer to a question for path.
@@ -92,8 +98,31 @@ func (s *Secret) Version() int { return s.info.Version }
 // Info returns what is known of the secret beside its data. It is a copy.
 func (s *Secret) Info() SecretInfo {
 	info := s.info
-	info.Metadata = info.Metadata.Clone()
+	info.Metadata = s.metadata()
 	return info
+}
+
+// metadata is a copy. It is read only when it is asked for, as most who read a
+// secret do not.
+func (s *Secret) metadata() Metadata {
+	if s.reveal != nil {
+		if raw := s.reveal().metadata; raw != nil {
+			return readMetadata(raw)
+		}
+	}
+	return s.info.Metadata.Clone()
+}
+
+// Extra returns what ScaiVault tells of the secret beside what [SecretInfo]
+// and the data hold, in clear and as it is written, by name: members that this
+// version of the package does not know. It is a copy, and nil where there are
+// none. Nothing of it is printed, as it may be confidential.
+func (s *Secret) Extra() map[string]json.RawMessage {
+	if s == nil || s.reveal == nil {
+		return nil
+	}
+	kept := s.reveal()
+	return kept.extra()
 }
 
 // Source returns the name of the source that answered: "scaivault" or "vault".
@@ -231,5 +260,5 @@ func (s *Secret) raw() json.RawMessage {
 	if s == nil || s.reveal == nil {
 		return json.RawMessage("{}")
 	}
-	return s.reveal()
+	return s.reveal().data
 }

@@ -133,7 +133,7 @@ func mirrorOptions(r *route, truth, there *Secret, opts *PutOptions) *PutOptions
 	out := &PutOptions{}
 	version := 0
 	if there != nil {
-		out.Metadata = there.info.Metadata.Clone()
+		out.Metadata = there.metadata()
 		version = there.Version()
 	}
 	if opts != nil {

@@ -3,7 +3,6 @@
 package scaivault
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -12,31 +11,6 @@ import (
 
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
-
-// wireSecret is the documented secret object. It reads what it can: a field of
-// another type than documented counts as absent, but for the data.
-type wireSecret struct {
-	Type      lenient[Type]   `json:"secret_type"`
-	Version   wireInt         `json:"version"`
-	Data      json.RawMessage `json:"data"`
-	Metadata  Metadata        `json:"metadata"`
-	CreatedAt wireTime        `json:"created_at"`
-	UpdatedAt wireTime        `json:"updated_at"`
-	ExpiresAt wireTime        `json:"expires_at"`
-}
-
-// secret makes a Secret of it, or reports that the data is no object.
-func (w *wireSecret) secret(path string) (*Secret, bool) {
-	data := bytes.TrimSpace(w.Data)
-	if !bytes.HasPrefix(data, []byte("{")) {
-		return nil, false
-	}
-	return newSecret(SecretInfo{
-		Path: path, Version: int(w.Version), Type: w.Type.value, Metadata: w.Metadata,
-		CreatedAt: w.CreatedAt.Time, UpdatedAt: w.UpdatedAt.Time, ExpiresAt: w.ExpiresAt.Time,
-		Source: sourceScaiVault,
-	}, data), true
-}
 
 // lenient reads a T and stays zero where it can't.
 type lenient[T any] struct{ value T }

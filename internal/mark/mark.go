@@ -21,6 +21,11 @@ const (
 	keyWriteID       = "migration_write_id"
 )
 
+// keyPutID holds the id of a write that carries metadata of the caller's own,
+// so that it can be told from others when its answer is lost. It is no part of
+// a Mark, and of no use once the write's fate is known.
+const keyPutID = "scaivault_write_id"
+
 // A Mark says where a copied secret came from.
 type Mark struct {
 	Source        string // path in the source
@@ -76,4 +81,35 @@ func number(v any) (int, bool) {
 	}
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n >= 0
+}
+
+// WithPutID returns a copy of values with the id of a write, in place of an
+// older one.
+func WithPutID(values map[string]any, id string) map[string]any {
+	out := make(map[string]any, len(values)+1)
+	for k, v := range values {
+		out[k] = v
+	}
+	out[keyPutID] = id
+	return out
+}
+
+// WithoutPutID takes the id of a write out of values, which it changes. It
+// returns nil where nothing else is left.
+func WithoutPutID(values map[string]any) map[string]any {
+	if _, ok := values[keyPutID]; !ok {
+		return values
+	}
+	delete(values, keyPutID)
+	if len(values) == 0 {
+		return nil
+	}
+	return values
+}
+
+// PutID returns the id of the write that made values, or "" where they have
+// none.
+func PutID(values map[string]any) string {
+	id, _ := values[keyPutID].(string)
+	return id
 }

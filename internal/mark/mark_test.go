@@ -110,3 +110,21 @@ func TestWriteIDsAreRandom(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+// TestPutIDIsApartFromTheMark: neither sees the other's keys.
+func TestPutIDIsApartFromTheMark(t *testing.T) {
+	t.Parallel()
+	marked := mark.Mark{Source: "a/b", SourceVersion: 1, Version: 2, WriteID: "w"}.AddTo(map[string]any{"k": "v"})
+	both := mark.WithPutID(marked, "one")
+	assert.Empty(t, mark.PutID(marked), "a copy was changed")
+	assert.Equal(t, "one", mark.PutID(both))
+	both = mark.WithPutID(both, "two")
+	assert.Equal(t, "two", mark.PutID(both))
+	got, ok := mark.Parse(both)
+	require.True(t, ok)
+	assert.Equal(t, "w", got.WriteID)
+	assert.Equal(t, marked, mark.WithoutPutID(both))
+	assert.Equal(t, marked, mark.WithoutPutID(marked))
+	assert.Nil(t, mark.WithoutPutID(mark.WithPutID(nil, "one")))
+	assert.Nil(t, mark.WithoutPutID(nil))
+}
