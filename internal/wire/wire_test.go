@@ -5,10 +5,8 @@ package wire_test
 import (
 	"encoding/json"
 	"math"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -72,18 +70,6 @@ func TestEncodeDataTakesWhatJSONKeeps(t *testing.T) {
 	raw, wrong := wire.EncodeData(map[string]any{"a": name("\ufffd"), "b": []name{`\ufffd`}, "c": json.RawMessage(`"\ufffd"`), "d": "\ufffd"})
 	require.Empty(t, wrong)
 	require.JSONEq(t, `{"a":"\ufffd","b":["\\ufffd"],"c":"\ufffd","d":"\ufffd"}`, string(raw))
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "-7": 0, "0": 0, "soon": 0,
-		"99999999999999999": 24 * time.Hour, "9999999999999999999999": 0,
-		"Wed, 02 Jan 2030 03:04:35 GMT": 30 * time.Second, "Tue, 01 Jan 2030 03:04:35 GMT": 0, "Wed, 02 Jan 2090 03:04:35 GMT": 24 * time.Hour,
-	} {
-		require.Equal(t, want, wire.RetryAfter(http.Header{"Retry-After": {text}}, now), text)
-	}
 }
 
 func TestParseAddress(t *testing.T) {
