@@ -228,7 +228,7 @@ func (c *serverCall) listBackends() *refusal {
 
 // getBackend answers GET /v1/federation/backends/{id}.
 func (c *serverCall) getBackend() *refusal {
-	b, refusal := c.server.federation.find(c.path)
+	b, refusal := c.server.federation.find(c.id)
 	if refusal != nil {
 		return refusal
 	}
@@ -239,7 +239,7 @@ func (c *serverCall) getBackend() *refusal {
 // patchBackend answers PATCH /v1/federation/backends/{id}.
 func (c *serverCall) patchBackend() *refusal {
 	hub := c.server.federation
-	b, refusal := hub.find(c.path)
+	b, refusal := hub.find(c.id)
 	if refusal != nil {
 		return refusal
 	}
@@ -270,7 +270,7 @@ func (c *serverCall) patchBackend() *refusal {
 
 // deleteBackend answers DELETE /v1/federation/backends/{id}.
 func (c *serverCall) deleteBackend() *refusal {
-	b, refusal := c.server.federation.find(c.path)
+	b, refusal := c.server.federation.find(c.id)
 	if refusal != nil {
 		return refusal
 	}

@@ -19,7 +19,9 @@ type serverCall struct {
 	requestID string
 	grant     grant  // after authentication
 	tenant    string // as the URL or a header asked for; empty: the token's
-	path      string // of the secret, or the id of the resource
+	path      string // of the secret
+	id        string // of a member of a collection
+	partID    string // of something below that member
 	action    string // to be audited; empty: nothing
 	status    int
 	body      []byte

@@ -3,6 +3,7 @@
 package scaivaulttest
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -11,69 +12,89 @@ import (
 // are GET /v1/secrets, DELETE /v1/secrets/{path}, {path}/versions, {path}/metadata
 // and /v1/secrets/batch/metadata.
 type routes struct {
-	fixed    map[string]resource // by the path below /v1/
-	secret   resource
-	backend  resource
-	status   resource
-	sync     resource
-	conflict resource
+	fixed       map[string]resource   // by the path below /v1/
+	collections map[string]collection // by the path below /v1/
+	secret      resource
 }
 
+// A collection has resources below each of its members, by what follows the member's
+// id: nothing, a name, or a name and "/*" for a second id.
+type collection map[string]resource
+
 func newRoutes() *routes {
-	secret := resource{
+	table := &routes{secret: secretMethods(), fixed: systemRoutes()}
+	maps.Copy(table.fixed, secretRoutes(table.secret))
+	maps.Copy(table.fixed, federationRoutes())
+	table.collections = map[string]collection{"federation/backends": backendRoutes()}
+	return table
+}
+
+func systemRoutes() map[string]resource {
+	return map[string]resource{
+		"auth/whoami":     {http.MethodGet: {category: CategoryWhoami, serve: (*serverCall).whoami}},
+		"audit/logs":      {http.MethodGet: {scope: "audit:read", category: CategoryAudit, serve: (*serverCall).auditLogs}},
+		"health":          {http.MethodGet: {open: true, serve: (*serverCall).health}},
+		"health/ready":    {http.MethodGet: {open: true, serve: (*serverCall).ready}},
+		"health/detailed": {http.MethodGet: {scope: "admin", serve: (*serverCall).healthDetailed}},
+		"version":         {http.MethodGet: {open: true, serve: (*serverCall).version}},
+	}
+}
+
+// secretMethods are the methods of a secret's own path.
+func secretMethods() resource {
+	return resource{
 		http.MethodGet:    {resolve: resolveRead},
 		http.MethodPut:    {scope: "secrets:write", category: CategoryWrite, action: "write", serve: (*serverCall).putSecret},
 		http.MethodDelete: {scope: "secrets:delete", category: CategoryDelete, action: "delete", serve: (*serverCall).deleteSecret},
 	}
+}
+
+// secretRoutes are the listing and the batches. A batch's path could be a secret's.
+func secretRoutes(secret resource) map[string]resource {
 	list := resource{http.MethodGet: {scope: "secrets:list", category: CategoryList, action: "list", serve: (*serverCall).listSecrets}}
 	batch := resource{http.MethodPost: {scope: "secrets:read", category: CategoryBatchRead, serve: (*serverCall).batchRead}}
 	metadata := resource{http.MethodPost: {scope: "secrets:list", category: CategoryBatchMetadata, serve: (*serverCall).batchMetadata}}
-	federation := func(scope string, serve func(*serverCall) *refusal) *endpoint {
-		return &endpoint{scope: scope, category: CategoryFederation, serve: serve}
-	}
-	const read, write = "federation:read", "federation:write"
-	return &routes{
-		secret: secret,
-		fixed: map[string]resource{
-			"secrets": list, "secrets/": list,
-			"secrets/batch/metadata": metadata,
-			"auth/whoami":            {http.MethodGet: {category: CategoryWhoami, serve: (*serverCall).whoami}},
-			"audit/logs":             {http.MethodGet: {scope: "audit:read", category: CategoryAudit, serve: (*serverCall).auditLogs}},
-			"health":                 {http.MethodGet: {open: true, serve: (*serverCall).health}},
-			"health/ready":           {http.MethodGet: {open: true, serve: (*serverCall).ready}},
-			"health/detailed":        {http.MethodGet: {scope: "admin", serve: (*serverCall).healthDetailed}},
-			"version":                {http.MethodGet: {open: true, serve: (*serverCall).version}},
-			"secrets/batch":          withSecret(batch, secret),
-			"secrets/batch/":         batch,
-			"federation/backends": {
-				http.MethodGet:  federation(read, (*serverCall).listBackends),
-				http.MethodPost: federation(write, (*serverCall).createBackend),
-			},
-		},
-		backend: resource{
-			http.MethodGet:    federation(read, (*serverCall).getBackend),
-			http.MethodPatch:  federation(write, (*serverCall).patchBackend),
-			http.MethodDelete: federation(write, (*serverCall).deleteBackend),
-		},
-		status:   resource{http.MethodGet: federation(read, (*serverCall).backendStatus)},
-		sync:     resource{http.MethodPost: federation(write, (*serverCall).syncBackend)},
-		conflict: resource{http.MethodGet: federation(read, (*serverCall).backendConflicts)},
+	return map[string]resource{
+		"secrets": list, "secrets/": list,
+		"secrets/batch":          withMethods(batch, secret),
+		"secrets/batch/":         batch,
+		"secrets/batch/metadata": withMethods(metadata, secret),
 	}
 }
 
-// withSecret adds the methods of a secret to a resource whose path could be one.
-func withSecret(res, secret resource) resource {
-	all := resource{}
-	for method, ep := range secret {
-		all[method] = ep
+func federationEndpoint(scope string, serve func(*serverCall) *refusal) *endpoint {
+	return &endpoint{scope: scope, category: CategoryFederation, serve: serve}
+}
+
+func federationRoutes() map[string]resource {
+	return map[string]resource{"federation/backends": {
+		http.MethodGet:  federationEndpoint("federation:read", (*serverCall).listBackends),
+		http.MethodPost: federationEndpoint("federation:write", (*serverCall).createBackend),
+	}}
+}
+
+func backendRoutes() collection {
+	const read, write = "federation:read", "federation:write"
+	return collection{
+		"": {
+			http.MethodGet:    federationEndpoint(read, (*serverCall).getBackend),
+			http.MethodPatch:  federationEndpoint(write, (*serverCall).patchBackend),
+			http.MethodDelete: federationEndpoint(write, (*serverCall).deleteBackend),
+		},
+		"status":    {http.MethodGet: federationEndpoint(read, (*serverCall).backendStatus)},
+		"sync":      {http.MethodPost: federationEndpoint(write, (*serverCall).syncBackend)},
+		"conflicts": {http.MethodGet: federationEndpoint(read, (*serverCall).backendConflicts)},
 	}
-	for method, ep := range res {
-		all[method] = ep
-	}
+}
+
+// withMethods adds the methods of other to those of res, which come first.
+func withMethods(res, other resource) resource {
+	all := maps.Clone(other)
+	maps.Copy(all, res)
 	return all
 }
 
-// route finds the resource, and notes tenant and path.
+// route finds the resource, and notes tenant, path and ids.
 func (c *serverCall) route() (resource, bool) {
 	rest, ok := strings.CutPrefix(c.r.URL.Path, "/v1/")
 	if !ok {
@@ -95,25 +116,29 @@ func (c *serverCall) route() (resource, bool) {
 	if isSecret {
 		return table.secret, true
 	}
-	below, ok := strings.CutPrefix(rest, "federation/backends/")
-	if !ok {
-		return nil, false
-	}
-	id, part, deeper := strings.Cut(below, "/")
-	c.path = id
-	switch {
-	case id == "":
-		return nil, false
-	case !deeper:
-		return table.backend, true
-	case part == "status":
-		return table.status, true
-	case part == "sync":
-		return table.sync, true
-	case part == "conflicts":
-		return table.conflict, true
+	for name, members := range table.collections {
+		if below, ok := strings.CutPrefix(rest, name+"/"); ok {
+			return c.routeMember(members, below)
+		}
 	}
 	return nil, false
+}
+
+// routeMember finds a resource of one member of a collection.
+func (c *serverCall) routeMember(members collection, below string) (resource, bool) {
+	id, part, deeper := strings.Cut(below, "/")
+	if id == "" || (deeper && part == "") {
+		return nil, false
+	}
+	c.id = id
+	name, second, nested := strings.Cut(part, "/")
+	if !nested {
+		res, ok := members[name]
+		return res, ok
+	}
+	c.partID = second
+	res, ok := members[name+"/*"]
+	return res, ok && second != "" && !strings.Contains(second, "/")
 }
 
 // resolveRead tells a read of a secret from one of a sub-resource with the same

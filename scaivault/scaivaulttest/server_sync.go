@@ -188,7 +188,7 @@ func (b *backend) trailData(report *syncReport) map[string]any {
 
 // syncBackend answers POST /v1/federation/backends/{id}/sync.
 func (c *serverCall) syncBackend() *refusal {
-	b, refusal := c.server.federation.find(c.path)
+	b, refusal := c.server.federation.find(c.id)
 	if refusal != nil {
 		return refusal
 	}
@@ -229,7 +229,7 @@ func (c *serverCall) syncLater(b *backend, syncID string) *refusal {
 
 // backendStatus answers GET /v1/federation/backends/{id}/status. It asks the backend.
 func (c *serverCall) backendStatus() *refusal {
-	b, refusal := c.server.federation.find(c.path)
+	b, refusal := c.server.federation.find(c.id)
 	if refusal != nil {
 		return refusal
 	}
@@ -259,7 +259,7 @@ func (c *serverCall) backendStatus() *refusal {
 
 // backendConflicts answers GET /v1/federation/backends/{id}/conflicts.
 func (c *serverCall) backendConflicts() *refusal {
-	b, refusal := c.server.federation.find(c.path)
+	b, refusal := c.server.federation.find(c.id)
 	if refusal != nil {
 		return refusal
 	}
