@@ -3,8 +3,8 @@
 // Package scaivaulttest runs an in-memory ScaiVault, and a small HashiCorp
 // Vault, for tests and demonstrations.
 //
-// A [Server] speaks ScaiVault's HTTP API: secrets with versions, listing, batch
-// reads, tokens and scopes, rate limits, the audit log, and federation backends
+// A [Server] speaks ScaiVault's HTTP API: secrets with versions and metadata, listing,
+// batch reads, tokens and scopes, rate limits, the audit log, and federation backends
 // that really log in to a Vault. A [Vault] speaks as much of Vault's API as that
 // needs. Neither of them writes to disk, and both forget everything at Close.
 //

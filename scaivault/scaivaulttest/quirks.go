@@ -33,9 +33,21 @@ type Quirks struct {
 	ListMax int
 	// ListOver says what happens to a limit above ListMax. If zero, OverClamped.
 	ListOver Over
-	// Subresources says whether {path}/versions and {path}/metadata are served. If
-	// zero, SubresourcesServed.
+
+	// Subresources says whether {path}/versions, {path}/metadata and {path}/restore are
+	// served. If zero, SubresourcesServed.
 	Subresources Subresources
+	// VersionsForm is the answer to GET {path}/versions. If zero, VersionsWhole.
+	VersionsForm VersionsForm
+	// MetadataRoute is where metadata are changed without the data. If zero, MetadataOwnRoute.
+	MetadataRoute MetadataRoute
+	// MetadataUpdate says what such a change does with members that it does not name.
+	// If zero, MetadataMerged.
+	MetadataUpdate MetadataUpdate
+	// MetadataVersion says whether such a change makes a version. If zero, MetadataKeepsVersion.
+	MetadataVersion MetadataVersion
+	// Restore says whether POST {path}/restore is served. If zero, RestoreServed.
+	Restore Restore
 
 	// Batch is the status of a batch in which some paths failed. If zero, Batch200.
 	Batch BatchStatus
@@ -44,6 +56,8 @@ type Quirks struct {
 	FailFast FailFast
 	// BatchLimited says what runs into the read limit within a batch. If zero, BatchLimitedWhole.
 	BatchLimited BatchLimited
+	// BatchMetadataForm is the answer to a batch of metadata. If zero, BatchMetadataSecrets.
+	BatchMetadataForm BatchMetadataForm
 
 	// Denied says what an identity is told of a path that it may not read. If zero, DeniedTold.
 	Denied Denied
@@ -167,15 +181,6 @@ type Over uint8
 const (
 	OverClamped Over = iota // the maximum is taken
 	OverRefused             // 422 validation_error
-)
-
-// Subresources says whether {path}/versions and {path}/metadata are served.
-type Subresources uint8
-
-// The fates of the sub-resources. A secret of that very path is always served first.
-const (
-	SubresourcesServed Subresources = iota // GET …/versions and GET …/metadata
-	SubresourcesAbsent                     // they are secret paths like others
 )
 
 // BatchStatus is the status of a batch in which some paths failed.

@@ -125,7 +125,7 @@ func StartServer(opts *ServerOptions) (*Server, error) {
 
 func newServer(opts *ServerOptions) *Server {
 	s := &Server{opts: opts.withDefaults(), started: time.Now(), requestTag: randomID()[:8]}
-	s.quirks, s.routes = s.opts.Quirks, newRoutes()
+	s.quirks, s.routes = s.opts.Quirks, newRoutes(&s.opts.Quirks)
 	s.host = newHost(http.HandlerFunc(s.answer), s.writeEnvelope)
 	s.secrets = newSecretStore(s.opts)
 	s.tokens = newTokenRing(s.opts.TokenTTL)

@@ -89,7 +89,7 @@ func (c *serverCall) batchRead() *refusal {
 	if last := results[len(results)-1]; body.Options.FailFast && last.refusal != nil && c.server.quirks.FailFast == FailFastRefused {
 		return last.refusal
 	}
-	c.replyBatch(results, true, body.Options.IncludeMetadata)
+	c.replyBatch("secrets", results, true, body.Options.IncludeMetadata)
 	return nil
 }
 
@@ -140,14 +140,14 @@ func (c *serverCall) limitEntries(results []batchResult, returned int) {
 	}
 }
 
-// replyBatch answers with the two maps.
-func (c *serverCall) replyBatch(results []batchResult, withData, withMetadata bool) {
+// replyBatch answers with the two maps, the first of them under key.
+func (c *serverCall) replyBatch(key string, results []batchResult, withData, withMetadata bool) {
 	type failed struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
 	errors := map[string]failed{}
-	body := []byte(`{"secrets":{`)
+	body := []byte(`{"` + key + `":{`)
 	for i := range results {
 		result := &results[i]
 		if result.refusal != nil {
@@ -209,7 +209,11 @@ func (c *serverCall) batchMetadata() *refusal {
 	for _, result := range results {
 		c.enterTrail("list", result.path, result.refusal == nil, map[string]any{"batch": true})
 	}
-	c.replyBatch(results, false, true)
+	key := "secrets"
+	if c.server.quirks.BatchMetadataForm == BatchMetadataMetadata {
+		key = "metadata"
+	}
+	c.replyBatch(key, results, false, true)
 	return nil
 }
 

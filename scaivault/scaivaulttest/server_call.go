@@ -75,7 +75,7 @@ func (c *serverCall) replyJSON(status int, v any) {
 func (c *serverCall) carryOut() *refusal {
 	res, ok := c.route()
 	if !ok {
-		return refuse(http.StatusNotFound, "not_found", "no such resource")
+		return c.unknownRoute()
 	}
 	ep := res[c.r.Method]
 	if ep == nil {

@@ -19,6 +19,8 @@ func FuzzServer(f *testing.F) {
 	f.Add("GET", "/v1/secrets", "prefix=a&cursor=c3YxOjE6YQ&limit=1", "")
 	f.Add("PUT", "/v1/secrets/a/b", "", `{"data":{"k":"v"},"options":{"expires_in":"1d"}}`)
 	f.Add("GET", "/v1/secrets/a/b/versions", "version=1", "")
+	f.Add("PATCH", "/v1/secrets/a/metadata", "", `{"metadata":{"owner":"x","tags":null}}`)
+	f.Add("POST", "/v1/secrets/a/restore", "", "")
 	f.Add("DELETE", "/v1/secrets/a", "permanent=true", "")
 	f.Add("POST", "/v1/secrets/batch", "", `{"paths":["a","b"],"options":{"fail_fast":true}}`)
 	f.Add("POST", "/v1/secrets/batch/metadata", "", `{"paths":["a/*"],"expand_wildcards":true}`)

@@ -9,21 +9,23 @@ import (
 )
 
 // routes are the resources of the API. The inferred ones, which no document shows,
-// are GET /v1/secrets, DELETE /v1/secrets/{path}, {path}/versions, {path}/metadata
-// and /v1/secrets/batch/metadata.
+// are GET /v1/secrets, DELETE /v1/secrets/{path}, {path}/versions, {path}/metadata,
+// {path}/restore and /v1/secrets/batch/metadata.
 type routes struct {
 	fixed       map[string]resource   // by the path below /v1/
 	collections map[string]collection // by the path below /v1/
 	secret      resource
+	parts       map[string]resource // instead of secret, by the last segment of the path
 }
 
 // A collection has resources below each of its members, by what follows the member's
 // id: nothing, a name, or a name and "/*" for a second id.
 type collection map[string]resource
 
-func newRoutes() *routes {
-	table := &routes{secret: secretMethods(), fixed: systemRoutes()}
-	maps.Copy(table.fixed, secretRoutes(table.secret))
+func newRoutes(quirks *Quirks) *routes {
+	secret := secretMethods(quirks)
+	table := &routes{secret: secret, parts: partRoutes(secret, quirks), fixed: systemRoutes()}
+	maps.Copy(table.fixed, secretRoutes(secret, table.parts))
 	maps.Copy(table.fixed, federationRoutes())
 	table.collections = map[string]collection{"federation/backends": backendRoutes()}
 	return table
@@ -41,24 +43,66 @@ func systemRoutes() map[string]resource {
 }
 
 // secretMethods are the methods of a secret's own path.
-func secretMethods() resource {
-	return resource{
+func secretMethods(quirks *Quirks) resource {
+	methods := resource{
 		http.MethodGet:    {resolve: resolveRead},
 		http.MethodPut:    {scope: "secrets:write", category: CategoryWrite, action: "write", serve: (*serverCall).putSecret},
 		http.MethodDelete: {scope: "secrets:delete", category: CategoryDelete, action: "delete", serve: (*serverCall).deleteSecret},
 	}
+	if quirks.MetadataRoute == MetadataSecretRoute {
+		methods[http.MethodPatch] = secretChange((*serverCall).updateMetadata)
+	}
+	return methods
+}
+
+func secretChange(serve func(*serverCall) *refusal) *endpoint {
+	return &endpoint{scope: "secrets:write", category: CategoryWrite, action: "write", serve: serve}
+}
+
+// partRoutes are the methods of paths that end like a sub-resource: those of the
+// sub-resource, which no secret has, and those of a secret of that very path.
+func partRoutes(secret resource, quirks *Quirks) map[string]resource {
+	parts := map[string]resource{}
+	if quirks.Subresources == SubresourcesAbsent {
+		return parts
+	}
+	if quirks.MetadataRoute == MetadataOwnRoute {
+		parts["metadata"] = withMethods(resource{http.MethodPatch: above(secretChange((*serverCall).updateMetadata))}, secret)
+	}
+	restore := above(secretChange((*serverCall).restoreSecret))
+	if quirks.Restore == RestoreAbsent {
+		restore = &endpoint{open: true, serve: (*serverCall).unknownRoute}
+	}
+	parts["restore"] = withMethods(resource{http.MethodPost: restore}, secret)
+	return parts
+}
+
+// above is ep for the secret above the last segment of the path.
+func above(ep *endpoint) *endpoint {
+	return &endpoint{resolve: func(c *serverCall) *endpoint {
+		c.path = c.path[:strings.LastIndexByte(c.path, '/')]
+		return ep
+	}}
+}
+
+func (c *serverCall) unknownRoute() *refusal {
+	return refuse(http.StatusNotFound, "not_found", "no such resource")
 }
 
 // secretRoutes are the listing and the batches. A batch's path could be a secret's.
-func secretRoutes(secret resource) map[string]resource {
+func secretRoutes(secret resource, parts map[string]resource) map[string]resource {
 	list := resource{http.MethodGet: {scope: "secrets:list", category: CategoryList, action: "list", serve: (*serverCall).listSecrets}}
 	batch := resource{http.MethodPost: {scope: "secrets:read", category: CategoryBatchRead, serve: (*serverCall).batchRead}}
 	metadata := resource{http.MethodPost: {scope: "secrets:list", category: CategoryBatchMetadata, serve: (*serverCall).batchMetadata}}
+	below, ok := parts["metadata"]
+	if !ok {
+		below = secret
+	}
 	return map[string]resource{
 		"secrets": list, "secrets/": list,
 		"secrets/batch":          withMethods(batch, secret),
 		"secrets/batch/":         batch,
-		"secrets/batch/metadata": withMethods(metadata, secret),
+		"secrets/batch/metadata": withMethods(metadata, below),
 	}
 }
 
@@ -114,7 +158,7 @@ func (c *serverCall) route() (resource, bool) {
 		return res, true
 	}
 	if isSecret {
-		return table.secret, true
+		return table.secretAt(path), true
 	}
 	for name, members := range table.collections {
 		if below, ok := strings.CutPrefix(rest, name+"/"); ok {
@@ -122,6 +166,16 @@ func (c *serverCall) route() (resource, bool) {
 		}
 	}
 	return nil, false
+}
+
+// secretAt is the resource of a secret's path.
+func (t *routes) secretAt(path string) resource {
+	if cut := strings.LastIndexByte(path, '/'); cut > 0 {
+		if res, ok := t.parts[path[cut+1:]]; ok {
+			return res
+		}
+	}
+	return t.secret
 }
 
 // routeMember finds a resource of one member of a collection.

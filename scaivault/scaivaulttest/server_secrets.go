@@ -67,6 +67,7 @@ func (c *serverCall) putSecret() *refusal {
 	if refusal != nil {
 		return refusal
 	}
+	w.author = c.author()
 	if refusal = c.server.federation.refuseWrite(c.path); refusal != nil {
 		return refusal
 	}
@@ -171,43 +172,5 @@ func (c *serverCall) deleteSecret() *refusal {
 		body["recoverable_until"] = timestamp(until)
 	}
 	c.replyJSON(http.StatusOK, body)
-	return nil
-}
-
-// secretMetadata answers GET /v1/secrets/{path}/metadata.
-func (c *serverCall) secretMetadata() *refusal {
-	if refusal := c.authorize(c.path); refusal != nil {
-		return refusal
-	}
-	view, refusal := c.server.secrets.read(c.path, 0)
-	if refusal != nil {
-		return refusal
-	}
-	c.reply(http.StatusOK, appendSecret(nil, &view, false))
-	return nil
-}
-
-type versionBody struct {
-	Version   int     `json:"version"`
-	CreatedAt *string `json:"created_at"`
-}
-
-// secretVersions answers GET /v1/secrets/{path}/versions, the newest first.
-func (c *serverCall) secretVersions() *refusal {
-	if refusal := c.authorize(c.path); refusal != nil {
-		return refusal
-	}
-	kept, refusal := c.server.secrets.history(c.path)
-	if refusal != nil {
-		return refusal
-	}
-	slices.Reverse(kept)
-	versions := make([]versionBody, len(kept))
-	for i, v := range kept {
-		versions[i] = versionBody{Version: v.number, CreatedAt: timestamp(v.written)}
-	}
-	c.replyJSON(http.StatusOK, map[string]any{
-		"path": c.path, "current_version": kept[0].number, "versions": versions,
-	})
 	return nil
 }

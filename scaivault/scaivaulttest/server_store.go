@@ -16,6 +16,8 @@ type secretStore struct {
 	omitted     Omitted
 	same        Same
 	expired     Expired
+	update      MetadataUpdate
+	described   MetadataVersion
 
 	mu      sync.RWMutex // guards all below
 	records map[string]*record
@@ -34,6 +36,7 @@ type record struct {
 	expires          time.Time // zero: never
 	rotationPolicyID string
 	deleted          time.Time // zero: it is not
+	touched          time.Time // when the metadata were last changed by themselves
 	origin           string    // the backend whose sync wrote the latest version
 	order            int       // among all records, by age
 }
@@ -43,6 +46,13 @@ type storedVersion struct {
 	number  int
 	data    json.RawMessage
 	written time.Time
+	by      string // the identity that wrote it
+}
+
+// An author is who changes a secret, with which request.
+type author struct {
+	identityID string
+	requestID  string
 }
 
 // A secretView is one version of a secret, as it was at one moment.
@@ -50,6 +60,7 @@ type secretView struct {
 	path             string
 	secretType       string
 	version          int
+	kept             int // how many versions there are
 	data             json.RawMessage
 	metadata         json.RawMessage
 	created, updated time.Time
@@ -61,6 +72,7 @@ type secretView struct {
 
 // A writing is what a PUT asks for; what is nil was omitted.
 type writing struct {
+	author           author
 	data             json.RawMessage
 	secretType       *string
 	metadata         json.RawMessage
@@ -77,6 +89,8 @@ func newSecretStore(opts ServerOptions) *secretStore {
 		omitted:     opts.Quirks.Omitted,
 		same:        opts.Quirks.Same,
 		expired:     opts.Quirks.Expired,
+		update:      opts.Quirks.MetadataUpdate,
+		described:   opts.Quirks.MetadataVersion,
 		records:     map[string]*record{},
 	}
 }
@@ -92,9 +106,13 @@ func (s *secretStore) live(rec *record, now time.Time) bool {
 }
 
 func (rec *record) view(v *storedVersion) secretView {
+	updated := v.written
+	if v == rec.latest() && rec.touched.After(updated) {
+		updated = rec.touched
+	}
 	return secretView{
-		path: rec.path, secretType: rec.secretType, version: v.number, data: v.data, metadata: rec.metadata,
-		created: rec.created, updated: v.written, expires: rec.expires,
+		path: rec.path, secretType: rec.secretType, version: v.number, kept: len(rec.versions), data: v.data, metadata: rec.metadata,
+		created: rec.created, updated: updated, expires: rec.expires,
 		rotationPolicyID: rec.rotationPolicyID, order: rec.order, origin: rec.origin,
 	}
 }
@@ -195,11 +213,16 @@ func (s *secretStore) apply(rec *record, w *writing, now time.Time) {
 		rec.rotationPolicyID = *w.rotationPolicyID
 	}
 	rec.origin = w.origin
+	rec.append(w.data, w.author, now)
+}
+
+// append adds a version, and lets go of what is more than the history may hold.
+func (rec *record) append(data json.RawMessage, by author, now time.Time) {
 	number := 1
 	if len(rec.versions) > 0 {
 		number = rec.latest().number + 1
 	}
-	rec.versions = append(rec.versions, storedVersion{number: number, data: w.data, written: now})
+	rec.versions = append(rec.versions, storedVersion{number: number, data: data, written: now, by: by.identityID})
 	if over := len(rec.versions) - rec.maxVersions; over > 0 {
 		// A new slice: the old one would keep what has aged out.
 		rec.versions = append([]storedVersion(nil), rec.versions[over:]...)
@@ -216,7 +239,7 @@ func (s *secretStore) seed(path string, data json.RawMessage) int {
 		rec = s.add(path, now)
 	}
 	rec.deleted = time.Time{}
-	s.apply(rec, &writing{data: data}, now)
+	s.apply(rec, &writing{data: data, author: author{identityID: "system:seed"}}, now)
 	return rec.latest().number
 }
 

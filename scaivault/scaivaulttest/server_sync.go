@@ -164,7 +164,7 @@ func (b *backend) syncSecret(ctx context.Context, settings *backendSettings, pat
 		report.skipped++
 		return nil
 	}
-	w := &writing{data: view.data, secretType: &view.secretType, metadata: view.metadata, origin: b.id}
+	w := &writing{data: view.data, secretType: &view.secretType, metadata: view.metadata, origin: b.id, author: author{identityID: "system:federation"}}
 	outcome, local := b.hub.server.secrets.take(path, w, settings.ConflictResolution)
 	switch outcome {
 	case syncedHere:

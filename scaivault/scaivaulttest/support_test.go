@@ -84,6 +84,15 @@ func (r reply) object(t testing.TB) map[string]any {
 	return v
 }
 
+// mustMember is one member of the body, as it stands there.
+func mustMember(t testing.TB, r reply, name string) json.RawMessage {
+	t.Helper()
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(r.body), &members), "body: %s", r.body)
+	require.Contains(t, members, name)
+	return members[name]
+}
+
 // code is the code in the error envelope.
 func (r reply) code(t testing.TB) string {
 	t.Helper()

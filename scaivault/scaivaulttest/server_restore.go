@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivaulttest
+
+import (
+	"net/http"
+	"time"
+)
+
+// restoreSecret answers POST /v1/secrets/{path}/restore.
+func (c *serverCall) restoreSecret() *refusal {
+	if refusal := c.authorize(c.path); refusal != nil {
+		return refusal
+	}
+	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
+		return refusal
+	}
+	view, refusal := c.server.secrets.restore(c.path)
+	if refusal != nil {
+		return refusal
+	}
+	c.reply(http.StatusOK, appendSecret(nil, &view, false))
+	return nil
+}
+
+// restore takes back a soft deletion. A secret that is there stays as it is.
+func (s *secretStore) restore(path string) (secretView, *refusal) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.records[path]
+	switch {
+	case s.live(rec, now):
+	case rec != nil && !rec.deleted.IsZero() && now.Before(rec.deleted.Add(s.retention)):
+		rec.deleted = time.Time{}
+	default:
+		return secretView{}, noSecret(path)
+	}
+	return rec.view(rec.latest()), nil
+}
