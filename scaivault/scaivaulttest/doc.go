@@ -4,9 +4,10 @@
 // Vault, for tests and demonstrations.
 //
 // A [Server] speaks ScaiVault's HTTP API: secrets with versions and metadata, listing,
-// batch reads, tokens and scopes, rate limits, the audit log, and federation backends
-// that really log in to a Vault. A [Vault] speaks as much of Vault's API as that
-// needs. Neither of them writes to disk, and both forget everything at Close.
+// batch reads, tokens and scopes, policies, rate limits, the audit log, and federation
+// backends that really log in to a Vault. Policies are kept and tested but not enforced:
+// what refuses an identity a path is Deny. A [Vault] speaks as much of Vault's API as
+// that needs. Neither of them writes to disk, and both forget everything at Close.
 //
 //	srv := scaivaulttest.NewServer(t, nil)
 //	srv.Seed("environments/production/billing/database", map[string]any{"password": "not-a-real-one"})

@@ -92,6 +92,7 @@ type Server struct {
 	secrets    *secretStore
 	tokens     *tokenRing
 	policies   *denials
+	book       *policyBook
 	limits     *limiter
 	trail      *auditTrail
 	federation *federationHub
@@ -130,6 +131,7 @@ func newServer(opts *ServerOptions) *Server {
 	s.secrets = newSecretStore(s.opts)
 	s.tokens = newTokenRing(s.opts.TokenTTL)
 	s.policies = newDenials()
+	s.book = newPolicyBook()
 	s.limits = newLimiter(s.opts)
 	s.trail = newAuditTrail(s.opts.AuditEntries)
 	s.federation = newFederationHub(s)

@@ -27,6 +27,8 @@ type auditEntry struct {
 	UserAgent    string    `json:"user_agent"`
 	Success      bool      `json:"success"`
 	RequestID    string    `json:"request_id"`
+
+	ExtraData map[string]any `json:"extra_data"`
 }
 
 type auditPage struct {

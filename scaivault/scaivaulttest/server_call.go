@@ -23,6 +23,7 @@ type serverCall struct {
 	id        string // of a member of a collection
 	partID    string // of something below that member
 	action    string // to be audited; empty: nothing
+	extra     map[string]any
 	status    int
 	body      []byte
 }
@@ -126,7 +127,7 @@ func (c *serverCall) audit(refusal *refusal) {
 	if c.action == "" {
 		return
 	}
-	c.enterTrail(c.action, c.path, refusal == nil, nil)
+	c.enterTrail(c.action, c.path, refusal == nil, c.extra)
 }
 
 // enterTrail makes an entry for this call.

@@ -27,6 +27,9 @@ func FuzzServer(f *testing.F) {
 	f.Add("GET", "/v1/audit/logs", "from=1+hour+ago&action=read,write&success=true", "")
 	f.Add("POST", "/v1/federation/backends", "", `{"name":"x","type":"aws-secrets-manager","config":{},"path_mapping":{"x/**":"y/**"},"mode":"sync","sync_interval":"1h"}`)
 	f.Add("PATCH", "/v1/federation/backends/fed_x", "", `{"mode":"sync"}`)
+	f.Add("POST", "/v1/policies", "", `{"name":"x","rules":[{"path_pattern":"a/**","permissions":["read"],"conditions":{"ip_ranges":["10.0.0.0/8"]}}]}`)
+	f.Add("POST", "/v1/policies/pol_x/bindings", "", `{"identity_type":"user","identity_id":"x","expires_at":"2100-01-01T00:00:00Z"}`)
+	f.Add("POST", "/v1/policies/test", "", `{"identity_id":"x","path":"a/b","permission":"read"}`)
 	f.Add("GET", "/v1/t/tnt_test/auth/whoami", "", "")
 	f.Add("\x00", "//..//%", "=%zz", "\xff")
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {

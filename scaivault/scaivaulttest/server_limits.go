@@ -22,6 +22,8 @@ const (
 	CategoryBatchRead     Category = "batch_read"
 	CategoryBatchMetadata Category = "batch_metadata"
 	CategoryAudit         Category = "audit_query"
+	CategoryPolicy        Category = "policy"
+	CategoryPolicyTest    Category = "policy_test"
 	CategoryFederation    Category = "federation"
 	CategoryWhoami        Category = "whoami"
 )
@@ -37,6 +39,8 @@ func DocumentedLimits() map[Category]int {
 		CategoryBatchRead:     100,
 		CategoryBatchMetadata: 100,
 		CategoryAudit:         50,
+		CategoryPolicy:        50,
+		CategoryPolicyTest:    200,
 		CategoryFederation:    20,
 		CategoryWhoami:        300,
 	}

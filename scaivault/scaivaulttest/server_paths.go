@@ -31,10 +31,14 @@ func checkPath(path string) *refusal {
 		return invalid("an empty segment")
 	}
 	for i := range len(path) {
-		c := path[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '/' {
+		if !pathCharacter(path[i]) {
 			return invalid("only a-z, 0-9, -, _ and / are allowed")
 		}
 	}
 	return nil
+}
+
+// pathCharacter reports whether a path may hold c.
+func pathCharacter(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '/'
 }

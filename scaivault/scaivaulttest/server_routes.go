@@ -27,7 +27,11 @@ func newRoutes(quirks *Quirks) *routes {
 	table := &routes{secret: secret, parts: partRoutes(secret, quirks), fixed: systemRoutes()}
 	maps.Copy(table.fixed, secretRoutes(secret, table.parts))
 	maps.Copy(table.fixed, federationRoutes())
-	table.collections = map[string]collection{"federation/backends": backendRoutes()}
+	maps.Copy(table.fixed, policyRoutes())
+	table.collections = map[string]collection{
+		"federation/backends": backendRoutes(),
+		"policies":            policyMembers(),
+	}
 	return table
 }
 

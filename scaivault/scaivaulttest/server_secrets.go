@@ -149,12 +149,9 @@ func (c *serverCall) deleteSecret() *refusal {
 	if c.server.quirks.HardDelete == HardDeleteHard {
 		name = "hard"
 	}
-	permanent := false
-	if text := c.r.URL.Query().Get(name); text != "" {
-		var err error
-		if permanent, err = strconv.ParseBool(text); err != nil {
-			return wrongField(name, "must be true or false")
-		}
+	permanent, refusal := c.queryBool(name)
+	if refusal != nil {
+		return refusal
 	}
 	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
 		return refusal
