@@ -4,9 +4,9 @@
 // Vault, for tests and demonstrations.
 //
 // A [Server] speaks ScaiVault's HTTP API: secrets with versions and metadata, listing,
-// batch reads, tokens and scopes, policies, rate limits, the audit log, and federation
-// backends that really log in to a Vault. Policies are kept and tested but not enforced:
-// what refuses an identity a path is Deny. A [Vault] speaks as much of Vault's API as
+// batch reads, tokens and scopes, policies, subscriptions to events, rate limits, the
+// audit log, and federation backends that really log in to a Vault. Policies are kept
+// and tested but not enforced: what refuses an identity a path is Deny. A [Vault] speaks as much of Vault's API as
 // that needs. Neither of them writes to disk, and both forget everything at Close.
 //
 //	srv := scaivaulttest.NewServer(t, nil)
@@ -27,6 +27,13 @@
 // hanging, with another status, cut off before or within the answer, and also after
 // the request was carried out, so that only the answer is lost. SetDown takes the
 // whole server away and brings it back, at the same address and with its data.
+//
+// # Events
+//
+// What happens to a secret is told to the subscriptions that ask for it, in its order,
+// also what Seed and a sync of a backend do. A poll waits for it, and an event comes
+// again until it is acknowledged. Emit adds any other event, and DropSubscriptions
+// forgets what was subscribed. Webhooks are kept, and never called.
 //
 // # Open questions
 //

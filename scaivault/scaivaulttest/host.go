@@ -87,6 +87,13 @@ func (h *host) enter() (up context.Context, ok bool) {
 	return h.up, true
 }
 
+// span is that in which the server is up now, or was last.
+func (h *host) span() context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.up
+}
+
 func (h *host) leave() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

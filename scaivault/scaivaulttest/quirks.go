@@ -66,6 +66,23 @@ type Quirks struct {
 	// RetryAfter is the form of the header of that name. If zero, RetryAfterSeconds.
 	RetryAfter RetryAfter
 
+	// EventForm says how much an event in a poll tells. If zero, EventWhole.
+	EventForm EventForm
+	// RestoreEvent is the event of a restore. If zero, RestoreEventRestored.
+	RestoreEvent RestoreEvent
+	// PollTimeout is the answer to a poll that ended without an event. If zero, PollTimeoutEmpty.
+	PollTimeout PollTimeout
+	// Unacked says when an event that was not acknowledged is delivered again. If zero,
+	// UnackedEachPoll.
+	Unacked Unacked
+	// Overflow says what is dropped when a subscription's buffer is full. If zero, OverflowOldest.
+	Overflow Overflow
+	// UnknownSince is the answer to a poll with a since_event_id that is not known. If
+	// zero, UnknownSinceStart.
+	UnknownSince UnknownSince
+	// AckForm is the answer to an acknowledgement. If zero, AckBody.
+	AckForm AckForm
+
 	// SyncedWrites says whether paths in mode sync can be written. If zero, SyncedWritesAllowed.
 	SyncedWrites SyncedWrites
 	// Sync is the answer to POST …/sync. If zero, SyncCompleted.

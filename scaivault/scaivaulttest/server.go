@@ -95,6 +95,7 @@ type Server struct {
 	book       *policyBook
 	limits     *limiter
 	trail      *auditTrail
+	events     *eventHub
 	federation *federationHub
 
 	notReady   atomic.Bool
@@ -128,7 +129,8 @@ func newServer(opts *ServerOptions) *Server {
 	s := &Server{opts: opts.withDefaults(), started: time.Now(), requestTag: randomID()[:8]}
 	s.quirks, s.routes = s.opts.Quirks, newRoutes(&s.opts.Quirks)
 	s.host = newHost(http.HandlerFunc(s.answer), s.writeEnvelope)
-	s.secrets = newSecretStore(s.opts)
+	s.events = newEventHub(s)
+	s.secrets = newSecretStore(s.opts, s.events)
 	s.tokens = newTokenRing(s.opts.TokenTTL)
 	s.policies = newDenials()
 	s.book = newPolicyBook()

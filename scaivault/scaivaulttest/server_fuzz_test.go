@@ -30,6 +30,9 @@ func FuzzServer(f *testing.F) {
 	f.Add("POST", "/v1/policies", "", `{"name":"x","rules":[{"path_pattern":"a/**","permissions":["read"],"conditions":{"ip_ranges":["10.0.0.0/8"]}}]}`)
 	f.Add("POST", "/v1/policies/pol_x/bindings", "", `{"identity_type":"user","identity_id":"x","expires_at":"2100-01-01T00:00:00Z"}`)
 	f.Add("POST", "/v1/policies/test", "", `{"identity_id":"x","path":"a/b","permission":"read"}`)
+	f.Add("POST", "/v1/subscriptions", "", `{"name":"x","paths":["a/**"],"events":["secret.updated"],"delivery":{"type":"polling","buffer_size":3}}`)
+	f.Add("GET", "/v1/subscriptions/sub_x/poll", "timeout=0&max_events=3&since_event_id=evt_x", "")
+	f.Add("POST", "/v1/subscriptions/sub_x/ack", "", `{"event_ids":["evt_x"]}`)
 	f.Add("GET", "/v1/t/tnt_test/auth/whoami", "", "")
 	f.Add("\x00", "//..//%", "=%zz", "\xff")
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {

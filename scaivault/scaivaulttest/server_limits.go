@@ -24,8 +24,11 @@ const (
 	CategoryAudit         Category = "audit_query"
 	CategoryPolicy        Category = "policy"
 	CategoryPolicyTest    Category = "policy_test"
+	CategorySubscription  Category = "subscription"
 	CategoryFederation    Category = "federation"
 	CategoryWhoami        Category = "whoami"
+
+	CategorySubscriptionPoll Category = "subscription_poll"
 )
 
 // DocumentedLimits returns the limits of the managed service, in units per minute and
@@ -41,8 +44,11 @@ func DocumentedLimits() map[Category]int {
 		CategoryAudit:         50,
 		CategoryPolicy:        50,
 		CategoryPolicyTest:    200,
+		CategorySubscription:  20,
 		CategoryFederation:    20,
 		CategoryWhoami:        300,
+
+		CategorySubscriptionPoll: 240,
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // author is who makes this call.
@@ -67,8 +66,7 @@ func (c *serverCall) updateMetadata() *refusal {
 
 // describe changes the metadata of a secret.
 func (s *secretStore) describe(path string, given json.RawMessage, by author) (secretView, *refusal) {
-	now := time.Now()
-	s.mu.Lock()
+	now := s.lock()
 	defer s.mu.Unlock()
 	rec := s.records[path]
 	if !s.live(rec, now) {
@@ -80,6 +78,7 @@ func (s *secretStore) describe(path string, given json.RawMessage, by author) (s
 	rec.metadata, rec.touched = given, now
 	if s.described == MetadataAppends {
 		rec.append(rec.latest().data, by, now)
+		s.tellWritten(rec, by)
 	}
 	return rec.view(rec.latest()), nil
 }

@@ -15,7 +15,7 @@ func (c *serverCall) restoreSecret() *refusal {
 	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
 		return refusal
 	}
-	view, refusal := c.server.secrets.restore(c.path)
+	view, refusal := c.server.secrets.restore(c.path, c.author())
 	if refusal != nil {
 		return refusal
 	}
@@ -24,15 +24,18 @@ func (c *serverCall) restoreSecret() *refusal {
 }
 
 // restore takes back a soft deletion. A secret that is there stays as it is.
-func (s *secretStore) restore(path string) (secretView, *refusal) {
-	now := time.Now()
-	s.mu.Lock()
+func (s *secretStore) restore(path string, by author) (secretView, *refusal) {
+	now := s.lock()
 	defer s.mu.Unlock()
 	rec := s.records[path]
 	switch {
 	case s.live(rec, now):
 	case rec != nil && !rec.deleted.IsZero() && now.Before(rec.deleted.Add(s.retention)):
 		rec.deleted = time.Time{}
+		if now.Before(rec.expires) {
+			s.schedule(rec)
+		}
+		s.tellRestored(rec, by, now)
 	default:
 		return secretView{}, noSecret(path)
 	}

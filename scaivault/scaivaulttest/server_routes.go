@@ -28,9 +28,11 @@ func newRoutes(quirks *Quirks) *routes {
 	maps.Copy(table.fixed, secretRoutes(secret, table.parts))
 	maps.Copy(table.fixed, federationRoutes())
 	maps.Copy(table.fixed, policyRoutes())
+	maps.Copy(table.fixed, subscriptionRoutes())
 	table.collections = map[string]collection{
 		"federation/backends": backendRoutes(),
 		"policies":            policyMembers(),
+		"subscriptions":       subscriptionMembers(),
 	}
 	return table
 }

@@ -156,7 +156,7 @@ func (c *serverCall) deleteSecret() *refusal {
 	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
 		return refusal
 	}
-	until, refusal := c.server.secrets.remove(c.path, permanent)
+	until, refusal := c.server.secrets.remove(c.path, permanent, c.author())
 	if refusal != nil {
 		return refusal
 	}

@@ -18,11 +18,15 @@ type secretStore struct {
 	expired     Expired
 	update      MetadataUpdate
 	described   MetadataVersion
+	restored    RestoreEvent
+	events      *eventHub // nil: nobody is told
 
 	mu      sync.RWMutex // guards all below
 	records map[string]*record
 	index   pathIndex
 	made    int // how many records ever were
+
+	expiries expiryQueue
 }
 
 // A record is one secret with its history.
@@ -39,6 +43,7 @@ type record struct {
 	touched          time.Time // when the metadata were last changed by themselves
 	origin           string    // the backend whose sync wrote the latest version
 	order            int       // among all records, by age
+	queued           int       // its place among the expiries, from 1; zero: none
 }
 
 // A storedVersion never changes; its data may be shared.
@@ -82,7 +87,7 @@ type writing struct {
 	origin           string // of a sync; empty: a caller
 }
 
-func newSecretStore(opts ServerOptions) *secretStore {
+func newSecretStore(opts ServerOptions, events *eventHub) *secretStore {
 	return &secretStore{
 		retention:   opts.Retention,
 		maxVersions: opts.MaxVersions,
@@ -91,6 +96,8 @@ func newSecretStore(opts ServerOptions) *secretStore {
 		expired:     opts.Quirks.Expired,
 		update:      opts.Quirks.MetadataUpdate,
 		described:   opts.Quirks.MetadataVersion,
+		restored:    opts.Quirks.RestoreEvent,
+		events:      events,
 		records:     map[string]*record{},
 	}
 }
@@ -156,8 +163,7 @@ func (s *secretStore) history(path string) ([]storedVersion, *refusal) {
 
 // put appends a version.
 func (s *secretStore) put(path string, w *writing) (secretView, *refusal) {
-	now := time.Now()
-	s.mu.Lock()
+	now := s.lock()
 	defer s.mu.Unlock()
 	rec := s.records[path]
 	if rec != nil && !rec.deleted.IsZero() {
@@ -184,15 +190,18 @@ func (s *secretStore) add(path string, now time.Time) *record {
 		path: path, secretType: "kv", metadata: json.RawMessage("{}"),
 		maxVersions: s.maxVersions, created: now, order: s.made,
 	}
-	if s.records[path] == nil {
+	if old := s.records[path]; old == nil {
 		s.index.add(path)
+	} else {
+		s.unschedule(old)
 	}
 	s.records[path] = rec
 	return rec
 }
 
-// apply appends a version to rec; the caller holds mu.
+// apply appends a version to rec, and tells of it; the caller holds mu.
 func (s *secretStore) apply(rec *record, w *writing, now time.Time) {
+	expired := rec.expires
 	if s.omitted == OmittedReset {
 		rec.secretType, rec.metadata, rec.maxVersions = "kv", json.RawMessage("{}"), s.maxVersions
 		rec.expires, rec.rotationPolicyID = time.Time{}, ""
@@ -214,6 +223,10 @@ func (s *secretStore) apply(rec *record, w *writing, now time.Time) {
 	}
 	rec.origin = w.origin
 	rec.append(w.data, w.author, now)
+	if !rec.expires.Equal(expired) {
+		s.schedule(rec)
+	}
+	s.tellWritten(rec, w.author)
 }
 
 // append adds a version, and lets go of what is more than the history may hold.
@@ -231,9 +244,8 @@ func (rec *record) append(data json.RawMessage, by author, now time.Time) {
 
 // seed writes without asking whether the path was deleted.
 func (s *secretStore) seed(path string, data json.RawMessage) int {
-	s.mu.Lock()
+	now := s.lock()
 	defer s.mu.Unlock()
-	now := time.Now()
 	rec := s.records[path]
 	if rec == nil {
 		rec = s.add(path, now)
@@ -245,9 +257,8 @@ func (s *secretStore) seed(path string, data json.RawMessage) int {
 
 // remove deletes a secret, softly or for good, and returns until when it can be
 // recovered. For good it also takes one that was deleted softly before.
-func (s *secretStore) remove(path string, permanent bool) (until time.Time, refusal *refusal) {
-	now := time.Now()
-	s.mu.Lock()
+func (s *secretStore) remove(path string, permanent bool, by author) (until time.Time, refusal *refusal) {
+	now := s.lock()
 	defer s.mu.Unlock()
 	rec := s.records[path]
 	if rec == nil || (!rec.deleted.IsZero() && !permanent) {
@@ -257,11 +268,14 @@ func (s *secretStore) remove(path string, permanent bool) (until time.Time, refu
 		kept := rec.deleted.IsZero() || now.Before(rec.deleted.Add(s.retention))
 		delete(s.records, path)
 		s.index.forget()
+		s.unschedule(rec)
 		if !kept {
 			return time.Time{}, noSecret(path)
 		}
+		s.tellDeleted(rec, by, now, time.Time{})
 		return time.Time{}, nil
 	}
-	rec.deleted = now
-	return now.Add(s.retention), nil
+	rec.deleted, until = now, now.Add(s.retention)
+	s.tellDeleted(rec, by, now, until)
+	return until, nil
 }

@@ -40,8 +40,7 @@ const (
 
 // take makes w the value at path, if the sync of a backend may.
 func (s *secretStore) take(path string, w *writing, resolution string) (syncOutcome, int) {
-	now := time.Now()
-	s.mu.Lock()
+	now := s.lock()
 	defer s.mu.Unlock()
 	rec := s.records[path]
 	if rec != nil && !rec.deleted.IsZero() {

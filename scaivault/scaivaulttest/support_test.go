@@ -84,6 +84,12 @@ func (r reply) object(t testing.TB) map[string]any {
 	return v
 }
 
+// decodeInto decodes the body into v.
+func decodeInto(t testing.TB, r reply, v any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(r.body), v), "body: %s", r.body)
+}
+
 // mustMember is one member of the body, as it stands there.
 func mustMember(t testing.TB, r reply, name string) json.RawMessage {
 	t.Helper()
