@@ -8,6 +8,52 @@ import (
 	"net/http"
 )
 
+// Live asks whether the service's process runs, by GET /v1/health. It says
+// nothing of what the process needs; [Client.Ready] does. Like all of health it
+// sends no token, so it works while the token source does not. If there is no
+// answer, or not one of the service's, the error matches [ErrUnavailable].
+func (c *Client) Live(ctx context.Context) error {
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: "live", method: http.MethodGet, apiPath: apiHealth, reads: true, open: true}
+	ans, err := c.exchange(ctx, r)
+	if err != nil {
+		return plain(err)
+	}
+	var w struct {
+		Status lenient[string] `json:"status"`
+	}
+	if err := ans.decode(r, &w); err != nil {
+		return err
+	}
+	if w.Status.value == "" {
+		return ans.malformed(r, "the answer holds no status")
+	}
+	return nil
+}
+
+// Version asks for the version of the service, by GET /v1/version. It sends no
+// token. The form of the text is the service's own.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: "version", method: http.MethodGet, apiPath: apiVersion, reads: true, open: true}
+	ans, err := c.exchange(ctx, r)
+	if err != nil {
+		return "", plain(err)
+	}
+	var w struct {
+		Version lenient[string] `json:"version"`
+	}
+	if err := ans.decode(r, &w); err != nil {
+		return "", err
+	}
+	if w.Version.value == "" {
+		return "", ans.malformed(r, "the answer holds no version")
+	}
+	return w.Version.value, nil
+}
+
 // statusNotReady is the documented opposite of "ready".
 const statusNotReady = "not_ready"
 

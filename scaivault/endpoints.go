@@ -5,6 +5,7 @@ package scaivault
 import (
 	"net/url"
 	"strconv"
+	"time"
 )
 
 // This file is the only place that knows the service's URLs. Those that the
@@ -17,12 +18,23 @@ const (
 	apiSecrets        = "/v1/secrets"         // inferred for the listing, from the base path and from other collections
 	apiPartnerSecrets = "/v1/partner/secrets" // documented
 	apiWhoAmI         = "/v1/auth/whoami"     // documented
+	apiHealth         = "/v1/health"          // documented
 	apiHealthReady    = "/v1/health/ready"    // documented
+	apiVersion        = "/v1/version"         // documented
 	apiAuditLogs      = "/v1/audit/logs"      // documented
+	apiSubscriptions  = "/v1/subscriptions"   // documented
+	apiPolicies       = "/v1/policies"        // documented
+	apiPolicyTest     = "/v1/policies/test"   // documented
 )
 
 // headerTenant chooses the tenant of a partner-admin token. Documented.
 const headerTenant = "X-Tenant-ID"
+
+// The headers of a webhook's request. Documented.
+const (
+	headerWebhookTimestamp = "X-ScaiVault-Timestamp"
+	headerWebhookSignature = "X-ScaiVault-Signature"
+)
 
 // apiSecret is documented for GET and PUT, and inferred for DELETE. A valid
 // path needs no escaping.
@@ -54,4 +66,35 @@ func queryList(prefix, cursor string, limit int) url.Values {
 		q.Set("limit", strconv.Itoa(limit))
 	}
 	return q
+}
+
+// The addresses of one subscription are documented. Its ids, as far as they
+// are seen, need no escaping.
+func apiSubscription(id string) string     { return apiSubscriptions + "/" + url.PathEscape(id) }
+func apiSubscriptionPoll(id string) string { return apiSubscription(id) + "/poll" }
+func apiSubscriptionAck(id string) string  { return apiSubscription(id) + "/ack" }
+
+// queryPoll is documented.
+func queryPoll(timeout time.Duration, sinceEventID string, maxEvents int) url.Values {
+	q := url.Values{"timeout": {strconv.Itoa(int(timeout / time.Second))}}
+	if sinceEventID != "" {
+		q.Set("since_event_id", sinceEventID)
+	}
+	if maxEvents > 0 {
+		q.Set("max_events", strconv.Itoa(maxEvents))
+	}
+	return q
+}
+
+// The addresses of one policy are documented.
+func apiPolicy(id string) string         { return apiPolicies + "/" + url.PathEscape(id) }
+func apiPolicyBindings(id string) string { return apiPolicy(id) + "/bindings" }
+
+// queryForce is documented for the deletion of a policy.
+func queryForce() url.Values { return url.Values{"force": {"true"}} }
+
+// queryPage is documented for policies, and inferred from them for bindings
+// and subscriptions.
+func queryPage(cursor string, limit int) url.Values {
+	return queryList("", cursor, limit)
 }
