@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
+)
+
+// CreateSubscription makes a subscription, by POST /v1/subscriptions. A spec
+// that can't be sent is [ErrInvalid], before any I/O.
+//
+// It is never repeated blindly: a second subscription would gather events that
+// nobody fetches. If no answer comes the error matches [ErrUncertain]; look for
+// the name in [Client.Subscriptions].
+func (c *Client) CreateSubscription(ctx context.Context, spec SubscriptionSpec) (*Subscription, error) {
+	const op = "create subscription"
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	if wrong := spec.wrong(); wrong != "" {
+		return nil, c.invalid(op, "", wrong)
+	}
+	body, secret, wrong, cause := spec.body(ctx)
+	switch {
+	case wrong != "" && ctx.Err() != nil:
+		return nil, c.interrupted(ctx, &Error{Op: op, Source: sourceScaiVault})
+	case wrong != "":
+		e := c.invalid(op, "", wrong)
+		e.Err = cause
+		return nil, e
+	}
+	r := request{op: op, method: http.MethodPost, apiPath: apiSubscriptions, body: body, secret: secret, category: CategorySubscription}
+	ans, err := c.exchange(ctx, r)
+	var sent sentError
+	switch {
+	case errors.As(err, &sent):
+		return nil, uncertain(sent.cause, "so the subscription may exist; look for its name before you create it again")
+	case err != nil:
+		return nil, err
+	}
+	created, ok := parseSubscription(ans.body)
+	if !ok {
+		return nil, uncertain(ans.malformed(r, ""), "so the subscription may exist; look for its name before you create it again")
+	}
+	created.fill(&spec)
+	return created, nil
+}
+
+// fill adds what the service does not repeat in its answer.
+func (s *Subscription) fill(spec *SubscriptionSpec) {
+	s.Name = defaultTo(s.Name, spec.Name)
+	if s.Paths == nil {
+		s.Paths = append(s.Paths, spec.Paths...)
+	}
+	if s.Events == nil {
+		s.Events = append(s.Events, spec.Events...)
+	}
+	byDefault := deliveryPolling
+	if spec.Webhook != nil {
+		byDefault = deliveryWebhook
+		s.WebhookURL = defaultTo(s.WebhookURL, spec.Webhook.URL)
+	}
+	s.Delivery = defaultTo(s.Delivery, byDefault)
+}
+
+// Subscriptions lists the subscriptions that the identity may see, by
+// GET /v1/subscriptions, page by page as the caller goes on. If something
+// fails, the last pair holds the error.
+func (c *Client) Subscriptions(ctx context.Context) iter.Seq2[Subscription, error] {
+	const op = "list subscriptions"
+	return func(yield func(Subscription, error) bool) {
+		of := collection{op: op, apiPath: apiSubscriptions, key: "subscriptions", category: CategorySubscription}
+		for raw, err := range c.list(ctx, of) {
+			if err != nil {
+				yield(Subscription{}, err)
+				return
+			}
+			s, ok := parseSubscription(raw)
+			if !ok {
+				yield(Subscription{}, c.strange(op, "", "the listing holds what is no subscription"))
+				return
+			}
+			if !yield(*s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Subscription reads one subscription, by GET /v1/subscriptions/{id}. One that
+// does not exist is [ErrNotFound].
+func (c *Client) Subscription(ctx context.Context, id string) (*Subscription, error) {
+	const op = "get subscription"
+	if reason := brokenID(id); reason != "" {
+		return nil, c.invalid(op, id, reason)
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: op, path: id, method: http.MethodGet, apiPath: apiSubscription(id), reads: true, category: CategorySubscription}
+	ans, err := c.exchange(ctx, r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	s, ok := parseSubscription(ans.body)
+	if !ok {
+		return nil, ans.malformed(r, "the answer holds no subscription")
+	}
+	return s, nil
+}
+
+// DeleteSubscription ends a subscription and drops its events, by
+// DELETE /v1/subscriptions/{id}. One that does not exist is [ErrNotFound]. If
+// no answer comes it looks whether the subscription is gone; if that can't be
+// known either, the error matches [ErrUncertain].
+func (c *Client) DeleteSubscription(ctx context.Context, id string) error {
+	const op = "delete subscription"
+	if reason := brokenID(id); reason != "" {
+		return c.invalid(op, id, reason)
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: op, path: id, method: http.MethodDelete, apiPath: apiSubscription(id), category: CategorySubscription}
+	return c.deleteOrLook(ctx, r, func(ctx context.Context) error {
+		_, err := c.Subscription(ctx, id)
+		return err
+	})
+}
+
+// deleteOrLook deletes once. Where the answer is lost, a look that finds
+// nothing says that it was done.
+func (c *Client) deleteOrLook(ctx context.Context, r request, look func(context.Context) error) error {
+	ans, err := c.exchange(ctx, r)
+	var sent sentError
+	if err == nil {
+		if refused := ans.checkAccepted(r); refused != nil {
+			sent, err = sentError{refused}, sentError{refused}
+		}
+	}
+	if !errors.As(err, &sent) {
+		return err
+	}
+	lookCtx, stop := c.lookUp(ctx)
+	defer stop()
+	if errors.Is(look(lookCtx), ErrNotFound) {
+		return nil
+	}
+	return uncertain(sent.cause, "so it may be deleted later; look before you repeat it")
+}
+
+// PollOptions are the optional parts of a poll. A nil pointer means the zero
+// value.
+type PollOptions struct {
+	// Timeout is how long the service waits for an event, in whole seconds up
+	// to one minute. If zero, 30 seconds. Where the HTTP client's own Timeout
+	// would end the poll first, half of that takes its place.
+	Timeout time.Duration
+	// SinceEventID asks for what came after this event. If empty, the service
+	// sends what was not acknowledged.
+	SinceEventID string
+	// MaxEvents bounds the answer. If zero, the service's default, which is
+	// 100.
+	MaxEvents int
+}
+
+// The documented limits of a poll.
+const (
+	defaultPollTimeout = 30 * time.Second
+	maxPollTimeout     = 60 * time.Second
+)
+
+func (o *PollOptions) timeout() time.Duration { return defaultTo(o.Timeout, defaultPollTimeout) }
+
+func (o *PollOptions) wrong(id string) string {
+	timeout := o.timeout()
+	switch {
+	case timeout < time.Second || timeout > maxPollTimeout || timeout%time.Second != 0:
+		return fmt.Sprintf("PollOptions.Timeout is %v; give whole seconds up to %v, or 0 for %v", timeout, maxPollTimeout, defaultPollTimeout)
+	case o.MaxEvents < 0:
+		return "PollOptions.MaxEvents is negative; 0 means the service's default"
+	}
+	return brokenID(id)
+}
+
+// Poll waits for events of a subscription of the same identity, by
+// GET /v1/subscriptions/{id}/poll, and tells whether there are more. No event
+// until the timeout is no error. Every event comes again, in some later poll,
+// until [Client.Ack] has acknowledged it.
+//
+// If the answer holds what is no event, the error matches [ErrUnavailable] and
+// comes with the events that could be read. Where ctx has no deadline the whole
+// call takes at most the poll's timeout and [ClientConfig.Timeout].
+func (c *Client) Poll(ctx context.Context, id string, opts *PollOptions) (events []Event, more bool, err error) {
+	page, err := c.poll(ctx, id, opts)
+	if err != nil {
+		return nil, false, err
+	}
+	strange := 0
+	for _, raw := range page.items {
+		if e, ok := parseEvent(raw); ok {
+			events = append(events, e)
+		} else {
+			strange++
+		}
+	}
+	if strange > 0 {
+		return events, page.more, c.strange(opPoll, id, fmt.Sprintf("%d of %d events have no form that this version knows", strange, len(page.items)))
+	}
+	return events, page.more, nil
+}
+
+const opPoll = "poll"
+
+// poll is Poll with the events as they came.
+func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*collectionPage, error) {
+	if opts == nil {
+		opts = &PollOptions{}
+	}
+	if wrong := opts.wrong(id); wrong != "" {
+		return nil, c.invalid(opPoll, id, wrong)
+	}
+	timeout := opts.timeout()
+	if own := c.http.Timeout; own > 0 && own < timeout+c.cfg.attemptTimeout() {
+		timeout = max(time.Second, min(timeout, own/2)).Truncate(time.Second)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		bounded, cancel := context.WithTimeoutCause(ctx, timeout+c.cfg.timeout(), errOwnTimeout)
+		defer cancel()
+		ctx = bounded
+	}
+	r := request{
+		op: opPoll, path: id, method: http.MethodGet, apiPath: apiSubscriptionPoll(id), reads: true, category: CategoryPoll,
+		query: queryPoll(timeout, opts.SinceEventID, opts.MaxEvents), wait: timeout + c.cfg.attemptTimeout(),
+	}
+	ans, err := c.exchange(ctx, r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	page := &collectionPage{key: "events", hints: true}
+	if len(ans.body) == 0 && ans.status == http.StatusNoContent {
+		return page, nil
+	}
+	if err := ans.decode(r, page); err != nil {
+		return nil, err
+	}
+	if !page.known {
+		return nil, ans.malformed(r, "the answer holds no list of events")
+	}
+	return page, nil
+}
+
+// Ack acknowledges events, so that they are not delivered again, by
+// POST /v1/subscriptions/{id}/ack. Acknowledge what was processed. Doing it
+// twice does no harm, so it is repeated like a read. With no ids it does
+// nothing.
+func (c *Client) Ack(ctx context.Context, id string, eventIDs ...string) error {
+	const op = "ack"
+	if reason := brokenID(id); reason != "" {
+		return c.invalid(op, id, reason)
+	}
+	if len(eventIDs) == 0 {
+		return nil
+	}
+	for i, eventID := range eventIDs {
+		if eventID == "" {
+			return c.invalid(op, id, fmt.Sprintf("event id %d is empty", i))
+		}
+	}
+	body, err := wire.Marshal(map[string][]string{"event_ids": eventIDs})
+	if err != nil {
+		return c.invalid(op, id, "an event id cannot be written as JSON")
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: op, path: id, method: http.MethodPost, apiPath: apiSubscriptionAck(id), body: body, reads: true, category: CategorySubscription}
+	ans, err := c.exchange(ctx, r)
+	if err != nil {
+		return plain(err)
+	}
+	if err := ans.checkAccepted(r); err != nil {
+		return err
+	}
+	return nil
+}
+
+// strange is the error of an answer whose part is not what was expected.
+func (c *Client) strange(op, path, reason string) *Error {
+	return &Error{Kind: ErrUnavailable, Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Reason: reason}
+}
