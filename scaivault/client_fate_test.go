@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"regexp"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -253,7 +254,7 @@ func TestPutOnTheWire(t *testing.T) {
 				Type: scaivault.TypeAPIKey, MaxVersions: 5, ExpiresIn: 36 * time.Hour, RotationPolicyID: "rot_1",
 				Metadata: scaivault.Metadata{Description: "d", Tags: []string{"t"}, Owner: "o", Values: map[string]any{"k": json.Number("1.0")}},
 			},
-			`{"data":{},"secret_type":"api_key","metadata":{"description":"d","k":1.0,"owner":"o","tags":["t"]},` +
+			`{"data":{},"secret_type":"api_key","metadata":{"description":"d","k":1.0,"owner":"o","scaivault_write_id":"id","tags":["t"]},` +
 				`"options":{"max_versions":5,"expires_in":"36h","rotation_policy_id":"rot_1"}}`,
 		},
 	} {
@@ -266,7 +267,7 @@ func TestPutOnTheWire(t *testing.T) {
 			_, err := newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", c.data, c.opts)
 			require.NoError(t, err)
 			require.Equal(t, "application/json", kind)
-			require.Equal(t, c.want, sent)
+			require.Equal(t, c.want, regexp.MustCompile(`"[0-9a-f]{32}"`).ReplaceAllString(sent, `"id"`))
 		})
 	}
 }

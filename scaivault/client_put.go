@@ -19,8 +19,15 @@ import (
 // A PUT always appends a version, so it is never repeated blindly: only when
 // nothing was sent, or when the service refused it because of its rate limit.
 // When it was sent and no answer came, Put reads the secret back; if it can't
-// tell that this write is there, the error matches [ErrUncertain]. That look
-// takes at most 5 seconds, also when ctx has ended by then.
+// tell that this write is there, the error matches [ErrUncertain], and its
+// Reason says what stands there. That look takes at most 5 seconds, also when
+// ctx has ended by then.
+//
+// Metadata that the caller gives takes a random id along, by which a lost write
+// is known for certain; reads of this package leave the id out. A write without
+// metadata is known by its data, and by the version before it where a condition
+// had that looked up; else by the service's clock, to the second, within which
+// an earlier write of the same data looks the same.
 //
 // IfAbsent, IfVersion and IfUnchanged are a look before the write; the service
 // documents no such condition, so another writer can come in between. If the
@@ -35,7 +42,8 @@ func (c *Client) Put(ctx context.Context, path string, data map[string]any, opts
 	if rule := brokenPathRule(path); rule != "" {
 		return nil, c.invalid("put", path, rule)
 	}
-	body, raw, reason := putBody(data, opts)
+	id := newPutID(opts.Metadata)
+	body, raw, reason := putBody(data, id.addTo(opts))
 	if reason != "" {
 		return nil, c.invalid("put", path, reason)
 	}
@@ -51,14 +59,14 @@ func (c *Client) Put(ctx context.Context, path string, data map[string]any, opts
 	var sent sentError
 	switch {
 	case errors.As(err, &sent):
-		return c.lookForWrite(ctx, path, lostWrite{sent.cause, raw, opts, start, before})
+		return c.lookForWrite(ctx, path, lostWrite{sent.cause, raw, id, start, before})
 	case err != nil:
 		return nil, err
 	}
 	version, ok := writtenVersion(ans.body)
 	if !ok {
 		e := ans.malformed(r, "")
-		return c.lookForWrite(ctx, path, lostWrite{e, raw, opts, start, before})
+		return c.lookForWrite(ctx, path, lostWrite{e, raw, id, start, before})
 	}
 	return &Written{Version: version, Source: sourceScaiVault}, nil
 }
@@ -97,11 +105,50 @@ func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOpti
 	return version, nil
 }
 
+// A putID tells one write from all others by what it leaves in the metadata.
+type putID struct {
+	id string // empty: the write has no metadata, and so none
+	// marked tells that the id is that of a mark which the metadata came with.
+	// A caller who writes back the metadata of a copy brings an old one.
+	marked bool
+}
+
+func newPutID(m Metadata) putID {
+	if m.IsZero() {
+		return putID{} // metadata of ours alone could clear the user's
+	}
+	if found, ok := mark.Parse(m.Values); ok && found.WriteID != "" {
+		return putID{found.WriteID, true}
+	}
+	return putID{mark.NewWriteID(), false}
+}
+
+// addTo returns opts with the id in the metadata, where it is not yet.
+func (p putID) addTo(opts *PutOptions) *PutOptions {
+	if p.id == "" || p.marked {
+		return opts
+	}
+	sent := *opts
+	sent.Metadata.Values = mark.WithPutID(opts.Metadata.Values, p.id)
+	return &sent
+}
+
+// isIn tells whether a secret's metadata holds the id.
+func (p putID) isIn(s *Secret) bool {
+	var m Metadata
+	_ = m.UnmarshalJSON(s.reveal().metadata) // what is no metadata holds none
+	if p.marked {
+		found, ok := mark.Parse(m.Values)
+		return ok && found.WriteID == p.id
+	}
+	return mark.PutID(m.Values) == p.id
+}
+
 // A lostWrite is a write that was sent and got no answer that counts.
 type lostWrite struct {
 	cause  *Error
 	raw    json.RawMessage
-	opts   *PutOptions
+	id     putID
 	start  time.Time
 	before int
 }
@@ -114,36 +161,59 @@ func (c *Client) lookUp(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(context.WithoutCancel(ctx), min(lookUpTimeout, c.cfg.timeout()))
 }
 
-// lookForWrite reads the secret back. Our data, written after the call began,
-// is success. Anything else stays open: the write may still be on its way.
+// lookForWrite reads the secret back. What is known to be this write is success.
+// Anything else stays open: the write may still be on its way.
 func (c *Client) lookForWrite(ctx context.Context, path string, w lostWrite) (*Written, error) {
+	const advice = "; read the secret before you write again"
 	look, cancel := c.lookUp(ctx)
 	defer cancel()
 	now, ans, err := c.read(look, path, nil, false)
 	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, uncertain(w.cause, "and no secret stands there so far"+advice)
 	case err != nil:
-		return nil, uncertain(w.cause, "and reading it back failed too; read the secret before you write again")
-	case jsonvalue.Equal(now.raw(), w.raw) && w.isOurs(now, ans):
+		return nil, uncertain(w.cause, "and reading it back failed too ("+categoryOf(err)+")"+advice)
+	}
+	same := jsonvalue.Equal(now.raw(), w.raw)
+	switch {
+	case same && w.isOurs(now, ans):
 		return &Written{Version: now.Version(), Source: sourceScaiVault}, nil
+	case !same && w.id.id != "" && !w.id.marked && w.id.isIn(now):
+		// Somebody wrote other data since, and our metadata stayed.
+		return &Written{Source: sourceScaiVault}, nil
+	case now.Version() > 0:
+		return nil, uncertain(w.cause, fmt.Sprintf("and version %d stands there, which is not known to be this write"+advice, now.Version()))
 	default:
-		return nil, uncertain(w.cause, "and it is not there yet; read the secret before you write again")
+		return nil, uncertain(w.cause, "and what stands there is not known to be this write"+advice)
 	}
 }
 
+// categoryOf names the category of a client's error.
+func categoryOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Kind != nil {
+		return e.Kind.Error()
+	}
+	return "interrupted"
+}
+
 // isOurs tells whether the version that holds our data is this very write: by
-// the write id where one was given, else by version, else by the time of the
-// service's own clock.
+// the id where there is one, else by version, else by the time of the service's
+// own clock. The id of a mark can be an old one, so it must not be older than
+// the write either.
 func (w *lostWrite) isOurs(now *Secret, ans *answer) bool {
-	if sent, ok := mark.Parse(w.opts.Metadata.Values); ok {
-		got, ok := mark.Parse(now.info.Metadata.Values)
-		return ok && got.WriteID == sent.WriteID
+	if w.id.id != "" && !w.id.marked {
+		return w.id.isIn(now)
+	}
+	if w.id.marked && !w.id.isIn(now) {
+		return false
 	}
 	if w.before != noVersion && now.Version() > 0 {
 		return now.Version() > w.before
 	}
 	serverNow, err := http.ParseTime(ans.header.Get("Date"))
 	if err != nil || now.info.UpdatedAt.IsZero() {
-		return false
+		return w.id.marked
 	}
 	// The header has whole seconds, cut off: the start lies within one second
 	// after this. Where the update has whole seconds too, so must this.
