@@ -85,6 +85,11 @@ type DeleteOptions struct {
 // A secret that does not exist is [ErrNotFound]. If no answer comes, Delete
 // looks whether the secret is gone; if that can't be known either, the error
 // matches [ErrUncertain].
+//
+// How a permanent delete is asked for is not documented, so Delete sends both
+// names that the official clients know. If the service says that the secret can
+// still be restored, the error matches [ErrInvalid] and [errors.ErrUnsupported]:
+// it is deleted, but not for good. A service that says nothing is believed.
 func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) error {
 	if rule := brokenPathRule(path); rule != "" {
 		return c.invalid("delete", path, rule)
@@ -92,21 +97,74 @@ func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) e
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	r := request{op: "delete", path: path, method: http.MethodDelete, apiPath: c.apiSecret(path), category: CategoryDelete}
-	if opts != nil && opts.Permanent {
+	permanent := opts != nil && opts.Permanent
+	if permanent {
 		r.query = queryPermanent()
 	}
-	_, err := c.exchange(ctx, r)
+	ans, err := c.exchange(ctx, r)
 	var sent sentError
-	if !errors.As(err, &sent) {
+	switch {
+	case errors.As(err, &sent):
+		return c.lookForDelete(ctx, path, permanent, sent.cause)
+	case err != nil:
 		return err
 	}
+	if _, isError := parseEnvelope(ans.body); isError || !saysNothing(ans.body) && !json.Valid(ans.body) {
+		return c.lookForDelete(ctx, path, permanent, ans.malformed(r, ""))
+	}
+	if permanent && isRestorable(ans.body) {
+		return c.notPermanent(path, ans.status, ans.header)
+	}
+	return nil
+}
+
+// lookForDelete tells whether a secret is gone whose delete got no answer that
+// counts.
+func (c *Client) lookForDelete(ctx context.Context, path string, permanent bool, cause *Error) error {
 	look, stop := c.lookUp(ctx)
 	defer stop()
-	if _, _, lookErr := c.read(look, path, nil, false); errors.Is(lookErr, ErrNotFound) {
+	now, _, err := c.read(look, path, nil, false)
+	var e *Error
+	switch {
+	case errors.Is(err, ErrNotFound) && permanent && errors.As(err, &e) && isRestorable(e.Details):
+		return c.notPermanent(path, e.Status, nil)
+	case errors.Is(err, ErrNotFound):
 		return nil
+	case err != nil:
+		return uncertain(cause, "and reading the secret failed too ("+categoryOf(err)+"); it may be deleted later")
+	case now.Version() > 0:
+		return uncertain(cause, fmt.Sprintf("and version %d stands there; the secret may be deleted later", now.Version()))
+	default:
+		return uncertain(cause, "and the secret stands there; it may be deleted later")
 	}
-	return uncertain(sent.cause, "the secret may be deleted later")
 }
+
+// isRestorable tells whether a service's words on a deleted secret say that it
+// can be restored.
+func isRestorable(words []byte) bool {
+	var w struct {
+		Permanent        lenient[*bool] `json:"permanent"`
+		RecoverableUntil wireTime       `json:"recoverable_until"`
+	}
+	if json.Unmarshal(words, &w) != nil {
+		return false
+	}
+	if w.Permanent.value != nil {
+		return !*w.Permanent.value
+	}
+	return !w.RecoverableUntil.IsZero()
+}
+
+func (c *Client) notPermanent(path string, status int, header http.Header) *Error {
+	return &Error{
+		Kind: ErrInvalid, Op: "delete", Source: sourceScaiVault, Path: path, Status: status,
+		RequestID: wire.Identifier(header.Get("X-Request-ID")), Err: errors.ErrUnsupported,
+		Reason: "the secret is deleted, but the service says that it can still be restored; delete it for good by the service's own tools",
+	}
+}
+
+// saysNothing tells of an empty body.
+func saysNothing(body []byte) bool { return len(bytes.TrimSpace(body)) == 0 }
 
 func (c *Client) invalid(op, path, reason string) *Error {
 	return &Error{Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Reason: reason}
@@ -133,7 +191,7 @@ type wireWritten struct {
 // writtenVersion reads the version out of a write's answer. It reports false
 // for an answer that the service can't have given, or that says no.
 func writtenVersion(body []byte) (int, bool) {
-	if len(bytes.TrimSpace(body)) == 0 {
+	if saysNothing(body) {
 		return 0, true
 	}
 	if _, isError := parseEnvelope(body); isError || !json.Valid(body) {

@@ -48,9 +48,10 @@ func queryVersion(version int) url.Values {
 	return url.Values{"version": {strconv.Itoa(version)}}
 }
 
-// queryPermanent is inferred from the argument of the same name in the
-// official JavaScript and .NET clients.
-func queryPermanent() url.Values { return url.Values{"permanent": {"true"}} }
+// queryPermanent is inferred: the first from the argument of that name in the
+// official JavaScript and .NET clients, the second from the flag --hard of the
+// official command. A service ignores what it does not know.
+func queryPermanent() url.Values { return url.Values{"permanent": {"true"}, "hard": {"true"}} }
 
 // queryList is known from the official clients (prefix, limit) and inferred
 // from the other collections (cursor).
