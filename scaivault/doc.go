@@ -71,6 +71,32 @@
 // of two writers' mirrors the newest value stays. A mirrored copy carries a mark
 // in its metadata, as a copied one does, so that a later copy knows it as ours.
 //
+// # The client
+//
+// A [Client] is all that a program needs that uses ScaiVault alone: secrets with
+// their versions and metadata, batches, the audit log, policies, subscriptions
+// and [Client.Watch], the health of the service, and [Client.Do] for the rest.
+// What the service documents and what is inferred stands at each method.
+//
+// It repeats what may be repeated. A read is repeated by the service's own table
+// of codes, with full jitter and Retry-After, and within a budget, so that an
+// outage is not made worse. A write is repeated only when it is certain that it
+// was not done. [RetryConfig] has the numbers.
+//
+// Several [ClientConfig.URLs] are addresses of one service, in order of
+// preference. One that can't be reached, hangs, or answers 502, 503 or 504 is
+// left for the next within the same read, and skipped for a while; then one
+// request tries it again. A write goes on to the next address only while nothing
+// was sent.
+//
+// A [TokenSource] gives the token: [StaticToken], [EnvToken], [FileToken],
+// [ClientCredentials], [TokenExchange], or any func as a [TokenFunc]. Tokens that
+// expire are renewed before, in the background; a 401 renews once and repeats the
+// call once.
+//
+// [PaceConfig] keeps a Client below the service's rate limits, and
+// [Client.Stats] shows what is left of them.
+//
 // # Errors
 //
 // Every error matches one of the sentinels, such as [ErrNotFound], by
