@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package scaivaulttest runs an in-memory ScaiVault, and a small HashiCorp
-// Vault, for tests and demonstrations.
+// Package scaivaulttest runs an in-memory ScaiVault, the ScaiKey that issues its
+// tokens, and a small HashiCorp Vault, for tests and demonstrations.
 //
 // A [Server] speaks ScaiVault's HTTP API: secrets with versions and metadata, listing,
 // batch reads, tokens and scopes, policies, subscriptions to events, rate limits, the
 // audit log, and federation backends that really log in to a Vault. Policies are kept
-// and tested but not enforced: what refuses an identity a path is Deny. A [Vault] speaks as much of Vault's API as
-// that needs. Neither of them writes to disk, and both forget everything at Close.
+// and tested but not enforced: what refuses an identity a path is Deny. A [Key] gives
+// services tokens for their client credentials. A [Vault] speaks as much of Vault's API
+// as that needs. None of them writes to disk, and all forget everything at Close.
 //
 //	srv := scaivaulttest.NewServer(t, nil)
 //	srv.Seed("environments/production/billing/database", map[string]any{"password": "not-a-real-one"})

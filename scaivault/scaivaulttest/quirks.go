@@ -66,6 +66,9 @@ type Quirks struct {
 	// RetryAfter is the form of the header of that name. If zero, RetryAfterSeconds.
 	RetryAfter RetryAfter
 
+	// ExchangeForm is the answer to an exchange of tokens. If zero, ExchangeAccessToken.
+	ExchangeForm ExchangeForm
+
 	// EventForm says how much an event in a poll tells. If zero, EventWhole.
 	EventForm EventForm
 	// RestoreEvent is the event of a restore. If zero, RestoreEventRestored.

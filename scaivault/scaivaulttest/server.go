@@ -28,8 +28,10 @@ type ServerOptions struct {
 	PartnerID string
 	// Version is what GET /v1/version tells. If empty, "0.0.0-test".
 	Version string
-	// TokenTTL is how long a token lives. If zero, 90 days.
+	// TokenTTL is how long a token of IssueToken lives. If zero, 90 days.
 	TokenTTL time.Duration
+	// ExchangeTTL is how long a token lives that was traded for a foreign one. If zero, 1 hour.
+	ExchangeTTL time.Duration
 	// Retention is how long a soft-deleted secret holds its path. If zero, 30 days.
 	Retention time.Duration
 	// MaxVersions is the history of a secret written without options.max_versions. If zero, 10.
@@ -61,6 +63,7 @@ func (o *ServerOptions) withDefaults() ServerOptions {
 	opts.PartnerID = orDefault(opts.PartnerID, "ptn_test")
 	opts.Version = orDefault(opts.Version, "0.0.0-test")
 	opts.TokenTTL = orDefault(opts.TokenTTL, 90*24*time.Hour)
+	opts.ExchangeTTL = orDefault(opts.ExchangeTTL, time.Hour)
 	opts.Retention = orDefault(opts.Retention, 30*24*time.Hour)
 	opts.MaxVersions = orDefault(opts.MaxVersions, 10)
 	opts.MaxBodyBytes = orDefault(opts.MaxBodyBytes, 4<<20)
@@ -91,6 +94,7 @@ type Server struct {
 
 	secrets    *secretStore
 	tokens     *tokenRing
+	trust      trustBook
 	policies   *denials
 	book       *policyBook
 	limits     *limiter
@@ -131,7 +135,7 @@ func newServer(opts *ServerOptions) *Server {
 	s.host = newHost(http.HandlerFunc(s.answer), s.writeEnvelope)
 	s.events = newEventHub(s)
 	s.secrets = newSecretStore(s.opts, s.events)
-	s.tokens = newTokenRing(s.opts.TokenTTL)
+	s.tokens = newTokenRing()
 	s.policies = newDenials()
 	s.book = newPolicyBook()
 	s.limits = newLimiter(s.opts)

@@ -29,31 +29,32 @@ type grant struct {
 
 // A tokenRing knows the tokens that were issued.
 type tokenRing struct {
-	ttl time.Duration
-
 	mu     sync.RWMutex // guards all below
 	grants map[string]*grant
 }
 
-func newTokenRing(ttl time.Duration) *tokenRing {
-	return &tokenRing{ttl: ttl, grants: map[string]*grant{}}
-}
+func newTokenRing() *tokenRing { return &tokenRing{grants: map[string]*grant{}} }
 
 // IssueToken returns a new personal access token ("skt_…") for the identity, such as
 // "sa:billing-prod" or "user:ops", with these scopes, or with all if none is given.
 // It lives for ServerOptions.TokenTTL. An identity may have many tokens; its rate
 // limits are shared by all of them.
 func (s *Server) IssueToken(identityID string, scopes ...string) string {
+	return s.tokens.issue("skt_", identityID, scopes, s.opts.TokenTTL)
+}
+
+// issue makes a token that begins with prefix; no scopes are all.
+func (t *tokenRing) issue(prefix, identityID string, scopes []string, ttl time.Duration) string {
 	if len(scopes) == 0 {
 		scopes = allScopes[:]
 	}
-	token := "skt_" + randomID()
-	s.tokens.mu.Lock()
-	defer s.tokens.mu.Unlock()
-	s.tokens.grants[token] = &grant{
+	token := prefix + randomID()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.grants[token] = &grant{
 		identityID: identityID,
 		scopes:     slices.Clone(scopes),
-		expires:    time.Now().Add(s.tokens.ttl),
+		expires:    time.Now().Add(ttl),
 	}
 	return token
 }
