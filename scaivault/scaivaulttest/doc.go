@@ -36,6 +36,12 @@
 // again until it is acknowledged. Emit adds any other event, and DropSubscriptions
 // forgets what was subscribed. Webhooks are kept, and never called.
 //
+// # Tenants
+//
+// A Server has one tenant, which a request may name in its path or in X-Tenant-ID, and
+// beside it the secrets of the tenant's partner, below /v1/partner/secrets. Every token
+// reads those; to write them takes [ScopePartnerAdmin].
+//
 // # Open questions
 //
 // Where ScaiVault's documents are silent the server gives the most natural answer,

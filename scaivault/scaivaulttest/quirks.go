@@ -59,6 +59,10 @@ type Quirks struct {
 	// BatchMetadataForm is the answer to a batch of metadata. If zero, BatchMetadataSecrets.
 	BatchMetadataForm BatchMetadataForm
 
+	// TenantBoth is the fate of a request that names its tenant in the path and in
+	// X-Tenant-ID. If zero, TenantBothAccepted.
+	TenantBoth TenantBoth
+
 	// Denied says what an identity is told of a path that it may not read. If zero, DeniedTold.
 	Denied Denied
 	// UnknownRoute is the answer to a path that the API does not have. If zero, UnknownRouteEnvelope.

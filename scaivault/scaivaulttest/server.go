@@ -93,6 +93,7 @@ type Server struct {
 	routes *routes
 
 	secrets    *secretStore
+	partner    *secretStore
 	tokens     *tokenRing
 	trust      trustBook
 	policies   *denials
@@ -135,6 +136,7 @@ func newServer(opts *ServerOptions) *Server {
 	s.host = newHost(http.HandlerFunc(s.answer), s.writeEnvelope)
 	s.events = newEventHub(s)
 	s.secrets = newSecretStore(s.opts, s.events)
+	s.partner = newSecretStore(s.opts, nil)
 	s.tokens = newTokenRing()
 	s.policies = newDenials()
 	s.book = newPolicyBook()

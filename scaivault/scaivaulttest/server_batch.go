@@ -73,7 +73,7 @@ func (c *serverCall) batchRead() *refusal {
 	for _, path := range body.Paths {
 		result := batchResult{path: path}
 		if result.refusal = c.authorize(path); result.refusal == nil {
-			result.view, result.refusal = c.server.lookup(ctx, path, version)
+			result.view, result.refusal = c.lookup(ctx, path, version)
 		}
 		results = append(results, result)
 		if result.refusal != nil && body.Options.FailFast {
@@ -201,7 +201,7 @@ func (c *serverCall) batchMetadata() *refusal {
 		}
 		result := batchResult{path: path}
 		if result.refusal = c.authorize(path); result.refusal == nil {
-			result.view, result.refusal = c.server.secrets.read(path, 0)
+			result.view, result.refusal = c.secrets().read(path, 0)
 		}
 		results = append(results, result)
 	}
@@ -225,7 +225,7 @@ func (c *serverCall) expand(pattern string) []batchResult {
 	paths := parseGlob(pattern)
 	start, _, _ := strings.Cut(pattern, "*")
 	start, _, _ = strings.Cut(start, "?")
-	page, _ := c.server.secrets.list(&listing{
+	page, _ := c.secrets().list(&listing{
 		prefix: start, strings: true, limit: maxExpanded,
 		visible: func(path string) bool {
 			return paths.match(path) && !c.server.policies.denied(c.grant.identityID, path)

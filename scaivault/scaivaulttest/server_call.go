@@ -3,6 +3,7 @@
 package scaivaulttest
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -18,7 +19,8 @@ type serverCall struct {
 	began     time.Time
 	requestID string
 	grant     grant  // after authentication
-	tenant    string // as the URL or a header asked for; empty: the token's
+	tenant    string // as the URL asked for; empty: the token's
+	partner   bool   // the path is in the partner's namespace
 	path      string // of the secret
 	id        string // of a member of a collection
 	partID    string // of something below that member
@@ -114,6 +116,9 @@ func (c *serverCall) carryOut() *refusal {
 // checkTenant refuses every tenant but the server's own.
 func (c *serverCall) checkTenant() *refusal {
 	own := c.server.opts.TenantID
+	if c.tenant != "" && c.r.Header.Get("X-Tenant-ID") != "" && c.server.quirks.TenantBoth == TenantBothRefused {
+		return refuse(http.StatusBadRequest, "invalid_request", "the tenant is named both in the path and in X-Tenant-ID")
+	}
 	for _, tenant := range [...]string{c.tenant, c.r.Header.Get("X-Tenant-ID")} {
 		if tenant != "" && tenant != own {
 			return refuse(http.StatusNotFound, "tenant_not_found", "no tenant of that id")
@@ -135,6 +140,13 @@ func (c *serverCall) enterTrail(action, path string, success bool, extra map[str
 	ip, _, err := net.SplitHostPort(c.r.RemoteAddr)
 	if err != nil {
 		ip = c.r.RemoteAddr
+	}
+	if c.partner {
+		extra = maps.Clone(extra)
+		if extra == nil {
+			extra = map[string]any{}
+		}
+		extra["partner"] = true
 	}
 	now := time.Now()
 	c.server.trail.enter(trailEntry{

@@ -34,6 +34,7 @@ func FuzzServer(f *testing.F) {
 	f.Add("GET", "/v1/subscriptions/sub_x/poll", "timeout=0&max_events=3&since_event_id=evt_x", "")
 	f.Add("POST", "/v1/subscriptions/sub_x/ack", "", `{"event_ids":["evt_x"]}`)
 	f.Add("POST", "/v1/auth/exchange", "", `{"subject_token":"x","role":"sa:x"}`)
+	f.Add("POST", "/v1/partner/secrets/a/restore", "", "")
 	f.Add("GET", "/v1/t/tnt_test/auth/whoami", "", "")
 	f.Add("\x00", "//..//%", "=%zz", "\xff")
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {

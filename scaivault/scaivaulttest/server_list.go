@@ -30,7 +30,7 @@ func (c *serverCall) listSecrets() *refusal {
 			return refusal
 		}
 	}
-	page, more := c.server.secrets.list(&want)
+	page, more := c.secrets().list(&want)
 	key := "secrets"
 	if quirks.ListKey == ListData {
 		key = "data"

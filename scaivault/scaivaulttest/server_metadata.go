@@ -26,7 +26,7 @@ func (c *serverCall) secretMetadata() *refusal {
 	if refusal := c.authorize(c.path); refusal != nil {
 		return refusal
 	}
-	view, refusal := c.server.secrets.read(c.path, 0)
+	view, refusal := c.secrets().read(c.path, 0)
 	if refusal != nil {
 		return refusal
 	}
@@ -40,7 +40,7 @@ type metadataBody struct {
 
 // updateMetadata answers PATCH /v1/secrets/{path}/metadata.
 func (c *serverCall) updateMetadata() *refusal {
-	if refusal := c.authorize(c.path); refusal != nil {
+	if refusal := c.authorizeWrite(); refusal != nil {
 		return refusal
 	}
 	var body metadataBody
@@ -53,10 +53,10 @@ func (c *serverCall) updateMetadata() *refusal {
 	case !isObject(body.Metadata):
 		return wrongField("metadata", "must be an object")
 	}
-	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
+	if refusal := c.refuseFederated(); refusal != nil {
 		return refusal
 	}
-	view, refusal := c.server.secrets.describe(c.path, body.Metadata, c.author())
+	view, refusal := c.secrets().describe(c.path, body.Metadata, c.author())
 	if refusal != nil {
 		return refusal
 	}
@@ -110,7 +110,7 @@ func (c *serverCall) secretVersions() *refusal {
 	if refusal := c.authorize(c.path); refusal != nil {
 		return refusal
 	}
-	kept, refusal := c.server.secrets.history(c.path)
+	kept, refusal := c.secrets().history(c.path)
 	if refusal != nil {
 		return refusal
 	}

@@ -23,7 +23,8 @@ func newDenials() *denials { return &denials{list: map[string][]denial{}} }
 
 // Deny refuses the identity every access to the paths that match pathGlob, with 403
 // access_denied, and leaves them out of its listings. The identity "*" is everyone.
-// In the glob "**" is any number of segments, "*" any characters within one.
+// In the glob "**" is any number of segments, "*" any characters within one. Paths of
+// the partner's secrets match like those of the tenant's.
 func (s *Server) Deny(identityID, pathGlob string) {
 	s.policies.mu.Lock()
 	defer s.policies.mu.Unlock()

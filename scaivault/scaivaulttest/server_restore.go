@@ -9,13 +9,13 @@ import (
 
 // restoreSecret answers POST /v1/secrets/{path}/restore.
 func (c *serverCall) restoreSecret() *refusal {
-	if refusal := c.authorize(c.path); refusal != nil {
+	if refusal := c.authorizeWrite(); refusal != nil {
 		return refusal
 	}
-	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
+	if refusal := c.refuseFederated(); refusal != nil {
 		return refusal
 	}
-	view, refusal := c.server.secrets.restore(c.path, c.author())
+	view, refusal := c.secrets().restore(c.path, c.author())
 	if refusal != nil {
 		return refusal
 	}

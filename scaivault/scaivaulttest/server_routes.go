@@ -156,6 +156,7 @@ func (c *serverCall) route() (resource, bool) {
 			return nil, false
 		}
 	}
+	rest = c.cutPartner(rest)
 	table := c.server.routes
 	path, isSecret := strings.CutPrefix(rest, "secrets/")
 	if isSecret {
@@ -221,9 +222,9 @@ func resolveRead(c *serverCall) *endpoint {
 	default:
 		return read
 	}
-	store, above := c.server.secrets, c.path[:cut]
+	store, above := c.secrets(), c.path[:cut]
 	switch {
-	case store.exists(c.path) || c.server.federation.proxied(c.path):
+	case store.exists(c.path) || c.proxied():
 		return read
 	case !store.exists(above) && c.grant.allow("secrets:read") == nil:
 		return read

@@ -23,7 +23,7 @@ func (c *serverCall) getSecret() *refusal {
 	if refusal != nil {
 		return refusal
 	}
-	view, refusal := c.server.lookup(c.r.Context(), c.path, version)
+	view, refusal := c.lookup(c.r.Context(), c.path, version)
 	if refusal != nil {
 		return refusal
 	}
@@ -56,7 +56,7 @@ type putBody struct {
 
 // putSecret answers PUT /v1/secrets/{path}.
 func (c *serverCall) putSecret() *refusal {
-	if refusal := c.authorize(c.path); refusal != nil {
+	if refusal := c.authorizeWrite(); refusal != nil {
 		return refusal
 	}
 	var body putBody
@@ -68,10 +68,10 @@ func (c *serverCall) putSecret() *refusal {
 		return refusal
 	}
 	w.author = c.author()
-	if refusal = c.server.federation.refuseWrite(c.path); refusal != nil {
+	if refusal = c.refuseFederated(); refusal != nil {
 		return refusal
 	}
-	view, refusal := c.server.secrets.put(c.path, w)
+	view, refusal := c.secrets().put(c.path, w)
 	if refusal != nil {
 		return refusal
 	}
@@ -142,7 +142,7 @@ func parseDuration(text string) (time.Duration, *refusal) {
 
 // deleteSecret answers DELETE /v1/secrets/{path}.
 func (c *serverCall) deleteSecret() *refusal {
-	if refusal := c.authorize(c.path); refusal != nil {
+	if refusal := c.authorizeWrite(); refusal != nil {
 		return refusal
 	}
 	name := "permanent"
@@ -153,10 +153,10 @@ func (c *serverCall) deleteSecret() *refusal {
 	if refusal != nil {
 		return refusal
 	}
-	if refusal := c.server.federation.refuseWrite(c.path); refusal != nil {
+	if refusal := c.refuseFederated(); refusal != nil {
 		return refusal
 	}
-	until, refusal := c.server.secrets.remove(c.path, permanent, c.author())
+	until, refusal := c.secrets().remove(c.path, permanent, c.author())
 	if refusal != nil {
 		return refusal
 	}

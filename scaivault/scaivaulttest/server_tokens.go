@@ -38,7 +38,7 @@ func newTokenRing() *tokenRing { return &tokenRing{grants: map[string]*grant{}} 
 // IssueToken returns a new personal access token ("skt_…") for the identity, such as
 // "sa:billing-prod" or "user:ops", with these scopes, or with all if none is given.
 // It lives for ServerOptions.TokenTTL. An identity may have many tokens; its rate
-// limits are shared by all of them.
+// limits are shared by all of them. ScopePartnerAdmin may be among the scopes.
 func (s *Server) IssueToken(identityID string, scopes ...string) string {
 	return s.tokens.issue("skt_", identityID, scopes, s.opts.TokenTTL)
 }
