@@ -67,6 +67,10 @@ type Quirks struct {
 	Denied Denied
 	// UnknownRoute is the answer to a path that the API does not have. If zero, UnknownRouteEnvelope.
 	UnknownRoute UnknownRoute
+	// LimitHeaders are the names of the rate-limit headers. If zero, LimitHeadersX.
+	LimitHeaders LimitHeaders
+	// Compression says whether answers are compressed. If zero, CompressionNone.
+	Compression Compression
 	// RetryAfter is the form of the header of that name. If zero, RetryAfterSeconds.
 	RetryAfter RetryAfter
 

@@ -28,8 +28,9 @@ const memoryClient = "192.0.2.1:1234"
 
 // RoundTripper returns a transport that hands requests to the server in memory,
 // whatever their host. It opens no socket and leaves no goroutine behind. It fires
-// the hooks of net/http/httptrace in the order of net/http, and each request has a
-// connection of its own. While the server is down or closed it fails like a refused
+// the hooks of net/http/httptrace in the order of net/http, takes gzip for callers who
+// do not say what they take, as net/http does, and each request has a connection of its
+// own. While the server is down or closed it fails like a refused
 // dial, with a *net.OpError of Op "dial" around syscall.ECONNREFUSED, after GetConn.
 func (h *host) RoundTripper() http.RoundTripper { return memoryTransport{h} }
 
@@ -62,13 +63,18 @@ func (t memoryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	stop := context.AfterFunc(ctx, cancel)
 	answer := newMemoryAnswer(req, up, cancel)
 	incoming := incomingRequest(handlerCtx, req, body)
+	asked := askForGzip(incoming)
 	go func() {
 		defer t.host.leave()
 		defer cancel()
 		defer stop()
 		answer.run(func() { t.host.serve(up, answer, incoming) })
 	}()
-	return answer.await()
+	res, err := answer.await()
+	if err == nil && asked {
+		unzip(res)
+	}
+	return res, err
 }
 
 // sendRequest fires the hooks of a request on its way out and takes its body, as

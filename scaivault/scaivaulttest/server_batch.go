@@ -101,18 +101,11 @@ func (c *serverCall) chargeReads(results []batchResult) *refusal {
 			returned++
 		}
 	}
-	header := c.w.Header()
-	batchLimit := header.Clone() // the headers tell of the batch limit, not of this one
-	refusal := c.limit(CategoryRead, c.chargeable(returned))
-	if refusal != nil {
-		return refusal
-	}
-	for _, name := range [...]string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
-		if values, ok := batchLimit[name]; ok {
-			header[name] = values
-		} else {
-			delete(header, name)
-		}
+	// The headers tell of the batch limit, unless this one is what refuses.
+	q, ok := c.server.limits.take(c.grant.identityID, CategoryRead, c.chargeable(returned))
+	if !ok {
+		c.tellQuota(q)
+		return q.refusal(CategoryRead)
 	}
 	if c.server.quirks.BatchLimited == BatchLimitedEntries {
 		c.limitEntries(results, returned)

@@ -46,6 +46,8 @@ type resource map[string]*endpoint
 
 // answer is the handler of the whole API.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	w, end := s.compressed(w, r)
+	defer end()
 	c := &serverCall{server: s, w: w, r: r, began: time.Now(), requestID: s.nextRequestID()}
 	w.Header().Set("X-Request-ID", c.requestID)
 	refusal := c.carryOut()

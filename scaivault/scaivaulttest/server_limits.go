@@ -134,18 +134,31 @@ func (c *serverCall) limit(category Category, n int) *refusal {
 	if ok {
 		return nil
 	}
+	return q.refusal(category)
+}
+
+// refusal is the answer to who asked for more than there is.
+func (q *quota) refusal(category Category) *refusal {
 	refusal := refuse(http.StatusTooManyRequests, "rate_limited", "more than %d %s units per minute", q.limit, category).
 		with("category", string(category)).with("limit", q.limit)
 	refusal.retryAfter = q.wait
 	return refusal
 }
 
+// tellQuota sets the headers that tell of a limit.
 func (c *serverCall) tellQuota(q quota) {
 	if q.limit == 0 {
 		return
 	}
+	prefix, reset := "X-RateLimit-", q.full.Add(time.Second-1).Unix()
+	switch c.server.quirks.LimitHeaders {
+	case LimitHeadersIETF:
+		prefix, reset = "RateLimit-", int64((time.Until(q.full)+time.Second-1)/time.Second)
+	case LimitHeadersDashed:
+		prefix = "X-Rate-Limit-"
+	}
 	header := c.w.Header()
-	header.Set("X-RateLimit-Limit", strconv.Itoa(q.limit))
-	header.Set("X-RateLimit-Remaining", strconv.Itoa(q.remaining))
-	header.Set("X-RateLimit-Reset", strconv.FormatInt(q.full.Add(time.Second-1).Unix(), 10))
+	header.Set(prefix+"Limit", strconv.Itoa(q.limit))
+	header.Set(prefix+"Remaining", strconv.Itoa(q.remaining))
+	header.Set(prefix+"Reset", strconv.FormatInt(reset, 10))
 }

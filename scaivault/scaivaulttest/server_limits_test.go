@@ -118,3 +118,38 @@ func TestRetryAfterDate(t *testing.T) {
 		assert.Equal(t, time.Minute, time.Until(at))
 	})
 }
+
+func TestLimitHeaders(t *testing.T) {
+	t.Parallel()
+	for quirk, names := range map[scaivaulttest.LimitHeaders][3]string{
+		scaivaulttest.LimitHeadersX:      {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
+		scaivaulttest.LimitHeadersIETF:   {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
+		scaivaulttest.LimitHeadersDashed: {"X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Reset"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{
+				Limits: map[scaivaulttest.Category]int{scaivaulttest.CategoryRead: 1},
+				Quirks: scaivaulttest.Quirks{LimitHeaders: quirk},
+			})
+			c := as(t, srv, srv.IssueToken("sa:tests"))
+			seedAll(srv, "a", "b")
+			reset := strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10)
+			if quirk == scaivaulttest.LimitHeadersIETF {
+				reset = "60"
+			}
+			for _, status := range []int{200, 429} {
+				r := c.get("/v1/secrets/a")
+				assert.Equal(t, status, r.status)
+				assert.Equal(t, "1", r.header.Get(names[0]))
+				assert.Equal(t, "0", r.header.Get(names[1]))
+				assert.Equal(t, reset, r.header.Get(names[2]))
+			}
+			r := c.do("POST", "/v1/secrets/batch", `{"paths":["a","b"]}`)
+			r.refused(t, 429, "rate_limited")
+			assert.Equal(t, "1", r.header.Get(names[0]), "of the limit that refuses")
+			time.Sleep(time.Minute)
+			r = c.do("POST", "/v1/secrets/batch", `{"paths":["a"]}`)
+			assert.Equal(t, "100", r.header.Get(names[0]), "of the batch limit")
+		})
+	}
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivaulttest
+
+// LimitHeaders are the names of the rate-limit headers.
+type LimitHeaders uint8
+
+// The names of the three headers. The documents show only X-RateLimit-Reset.
+const (
+	LimitHeadersX      LimitHeaders = iota // X-RateLimit-Limit, -Remaining and -Reset, a Unix time
+	LimitHeadersIETF                       // RateLimit-Limit, -Remaining and -Reset, in seconds from now
+	LimitHeadersDashed                     // X-Rate-Limit-Limit, -Remaining and -Reset, a Unix time
+)
+
+// Compression says whether answers are compressed.
+type Compression uint8
+
+// The encodings of a body. Those of injected faults are never compressed.
+const (
+	CompressionNone Compression = iota // as it is
+	CompressionGzip                    // gzip, where the client takes it
+)
