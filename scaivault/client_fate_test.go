@@ -136,26 +136,51 @@ func TestLookForALostWriteIsBounded(t *testing.T) {
 	})
 }
 
-// TestLostWriteIsFoundThoughTheServiceTellsWholeSeconds.
-func TestLostWriteIsFoundThoughTheServiceTellsWholeSeconds(t *testing.T) {
+// TestLostWriteIsToldByTime where the service's clock proves it, and only there.
+func TestLostWriteIsToldByTime(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		timer := time.NewTimer(300 * time.Millisecond) // a write within a second
-		<-timer.C
-		var written time.Time
-		rt := &script{answers: says2(func(r *http.Request) (*http.Response, error) {
-			if r.Method == http.MethodPut {
-				written = time.Now()
-				return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
-			}
-			<-time.After(800 * time.Millisecond) // the look comes back in the next second
-			return says(200, `{"data":{"k":"v"},"version":2,"updated_at":"`+written.UTC().Format(time.RFC3339)+`"}`,
-				"Date", time.Now().UTC().Format(http.TimeFormat))(r)
-		})}
-		w, err := newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", map[string]any{"k": "v"}, nil)
-		require.NoError(t, err)
-		require.Equal(t, 2, w.Version)
-	})
+	const instant = 300 * time.Millisecond // of the second, when the write begins
+	for name, c := range map[string]struct {
+		updated time.Duration // after the write began
+		skew    time.Duration // of the service's clock
+		takes   time.Duration // from the write to its failure
+		layout  string
+		known   bool
+	}{
+		"just now":                           {updated: time.Millisecond, layout: time.RFC3339Nano, known: true},
+		"just before":                        {updated: -time.Millisecond, layout: time.RFC3339Nano},
+		"later":                              {updated: 2 * time.Second, takes: 3 * time.Second, layout: time.RFC3339Nano, known: true},
+		"whole seconds, within the first":    {updated: time.Millisecond, layout: time.RFC3339},
+		"whole seconds, later":               {updated: 2 * time.Second, takes: 3 * time.Second, layout: time.RFC3339, known: true},
+		"another clock, at once":             {updated: time.Millisecond, skew: time.Hour, layout: time.RFC3339Nano},
+		"another clock, later":               {updated: 2 * time.Second, takes: 3 * time.Second, skew: time.Hour, layout: time.RFC3339Nano, known: true},
+		"another clock, before":              {updated: -time.Second, takes: 3 * time.Second, skew: -time.Hour, layout: time.RFC3339Nano},
+		"an hour ahead of the service's own": {updated: time.Hour, layout: time.RFC3339Nano},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(instant)
+				began := time.Now()
+				rt := &script{answers: says2(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodPut {
+						time.Sleep(c.takes)
+						return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+					}
+					time.Sleep(10 * time.Millisecond)
+					return says(200, `{"data":{"k":"v"},"version":2,"updated_at":"`+began.Add(c.updated+c.skew).UTC().Format(c.layout)+`"}`,
+						"Date", time.Now().Add(c.skew).UTC().Format(http.TimeFormat))(r)
+				})}
+				w, err := newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", map[string]any{"k": "v"}, nil)
+				if !c.known {
+					requireMatches(t, err, scaivault.ErrUncertain)
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, 2, w.Version)
+			})
+		})
+	}
 }
 
 // TestLostWriteUnderAConditionIsToldByItsVersion.

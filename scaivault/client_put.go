@@ -26,8 +26,8 @@ import (
 // Metadata that the caller gives takes a random id along, by which a lost write
 // is known for certain; reads of this package leave the id out. A write without
 // metadata is known by its data, and by the version before it where a condition
-// had that looked up; else by the service's clock, to the second, within which
-// an earlier write of the same data looks the same.
+// had that looked up; else by the service's clock, if that proves it: a service
+// that tells whole seconds can't, within the first.
 //
 // IfAbsent, IfVersion and IfUnchanged are a look before the write; the service
 // documents no such condition, so another writer can come in between. If the
@@ -211,17 +211,29 @@ func (w *lostWrite) isOurs(now *Secret, ans *answer) bool {
 	if w.before != noVersion && now.Version() > 0 {
 		return now.Version() > w.before
 	}
-	serverNow, err := http.ParseTime(ans.header.Get("Date"))
+	date, err := http.ParseTime(ans.header.Get("Date"))
 	if err != nil || now.info.UpdatedAt.IsZero() {
 		return w.id.marked
 	}
-	// The header has whole seconds, cut off: the start lies within one second
-	// after this. Where the update has whole seconds too, so must this.
-	start := serverNow.Add(-time.Since(w.start))
-	if now.info.UpdatedAt.Nanosecond() == 0 {
-		start = start.Truncate(time.Second)
+	return w.since(now.info.UpdatedAt, date)
+}
+
+// clockSlack is how much later than the service we may read its date where the
+// two clocks agree: the date is cut off to whole seconds, and takes its way.
+const clockSlack = 1500 * time.Millisecond
+
+// since tells whether it is certain that an update was made after the write
+// began, by the service's clock, which said date a moment ago. If our clock
+// reads the same, the two are taken to agree; else the write began, at the
+// latest, as long before the end of that second as it takes now. A time of whole
+// seconds that lies within the first one proves nothing.
+func (w *lostWrite) since(update, date time.Time) bool {
+	now := time.Now()
+	start := date.Add(time.Second - now.Sub(w.start))
+	if lag := now.Sub(date); lag >= 0 && lag < clockSlack {
+		start = w.start
 	}
-	return !now.info.UpdatedAt.Before(start)
+	return !update.Before(start) && update.Before(date.Add(time.Second))
 }
 
 // uncertain makes a lost answer into ErrUncertain. It keeps the cause, of which
