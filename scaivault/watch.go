@@ -79,11 +79,8 @@ type watch struct {
 
 	seen     seenEvents
 	done     []string // ids of processed events, to be acknowledged
-	last     string   // id of the last event that was told
-	repeats  int      // answers in a row that held nothing new
-	since    bool     // ask for what came after last
-	noSince  bool     // the service does not take since
-	failures int      // rounds in a row that failed
+	repeats  repeats
+	failures int // rounds in a row that failed
 }
 
 func (w *watch) run(ctx context.Context) {
@@ -131,7 +128,7 @@ func isGone(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // forget drops what belonged to a subscription that is gone.
 func (w *watch) forget() {
-	w.id, w.done, w.last, w.repeats, w.since, w.noSince = "", nil, "", 0, false, false
+	w.id, w.done, w.repeats = "", nil, repeats{}
 }
 
 // round polls once, and tells and acknowledges what came.
@@ -151,30 +148,19 @@ func (w *watch) round(ctx context.Context) error {
 	if !w.pace.poll(ctx) {
 		return ctx.Err()
 	}
-	opts := PollOptions{}
-	if w.since {
-		opts.SinceEventID = w.last
-	}
-	page, err := w.c.poll(ctx, w.id, &opts)
+	page, err := w.c.poll(ctx, w.id, &PollOptions{SinceEventID: w.repeats.since()})
 	if err != nil {
-		return w.pollFailure(err)
+		return w.repeats.pollFailure(err)
 	}
 	fresh := w.deliver(ctx, page.items)
 	if w.ended || ctx.Err() != nil {
 		return nil
 	}
+	wait := w.repeats.note(len(page.items), fresh)
 	if err := w.acknowledge(ctx); err != nil {
 		return err
 	}
-	if fresh > 0 || len(page.items) == 0 {
-		w.repeats = 0
-		return nil
-	}
-	// The service repeats what it was told is processed.
-	if w.repeats++; w.repeats > 1 {
-		w.askSince()
-	}
-	pause(ctx, w.pace.afterRepeats(w.repeats))
+	pause(ctx, wait)
 	return nil
 }
 
@@ -186,26 +172,6 @@ func (w *watch) missedPair() error {
 		e.Status, e.Code, e.RequestID = cause.Status, cause.Code, cause.RequestID
 	}
 	return e
-}
-
-// askSince makes the next polls ask for what is newer than the last event.
-func (w *watch) askSince() { w.since = !w.noSince && w.last != "" }
-
-// pollFailure looks whether the service did not like since_event_id, whose
-// limits it does not document. Then the poll failed, and the subscription did
-// not.
-func (w *watch) pollFailure(err error) error {
-	var e *Error
-	if !w.since || !errors.As(err, &e) || e.Code == codeSubscriptionNotFound {
-		return err
-	}
-	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrInvalid) {
-		return err
-	}
-	w.since, w.noSince = false, true
-	own := *e
-	own.Kind, own.Reason = ErrUnavailable, "the service does not take since_event_id"
-	return &own
 }
 
 // deliver tells what is new and collects what is to be acknowledged: also what
@@ -223,7 +189,7 @@ func (w *watch) deliver(ctx context.Context, items []json.RawMessage) (fresh int
 				return fresh
 			}
 			w.seen.add(key)
-			w.last = defaultTo(e.ID, w.last)
+			w.repeats.last = defaultTo(e.ID, w.repeats.last)
 		}
 		if e.ID != "" {
 			w.done = append(w.done, e.ID)
@@ -268,7 +234,6 @@ func (w *watch) acknowledge(ctx context.Context) error {
 		if errors.Is(err, ErrInvalid) || errors.Is(err, ErrConflict) || len(w.done) > maxUnacked {
 			w.done = nil // the same ids will not do
 		}
-		w.askSince() // so that new events come through nevertheless
 		return w.ackFailure(err)
 	}
 	w.done = nil

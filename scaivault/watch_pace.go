@@ -58,10 +58,6 @@ func (p watchPace) afterFailure(err error, lost bool, failures int) time.Duratio
 	return wait
 }
 
-// afterRepeats says how long to wait after so many answers in a row that held
-// nothing new.
-func (p watchPace) afterRepeats(repeats int) time.Duration { return exponential(repeats) }
-
 // exponential is 1, 2, 4, … seconds up to the maximum.
 func exponential(n int) time.Duration {
 	return min(watchMaxWait, watchMinWait<<min(n-1, 10))

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// polls lets a hub answer every poll with one body.
+func (h *hub) polls(body func(q hubRequest) string) *hub {
+	h.fault = func(q hubRequest) (*http.Response, error) {
+		if q.kind == "poll" {
+			return reply(200, body(q)), nil
+		}
+		return nil, nil
+	}
+	return h
+}
+
+// anHour watches a hub for one hour.
+func anHour(t *testing.T, h *hub, check func(w *watched)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		h.wake = make(chan struct{}) // of this bubble
+		w := watching(ctx, h.client(t), nil)
+		time.Sleep(time.Hour)
+		cancel()
+		<-w.ended
+		check(w)
+		h.requireWithinLimits(t)
+		require.Zero(t, h.alive())
+		require.ErrorIs(t, w.errors()[len(w.errors())-1], context.Canceled)
+	})
+}
+
+// TestWatchDoesNotRunHot on a service that never waits.
+func TestWatchDoesNotRunHot(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"nothing": `{"events":[]}`, "null": `{"events":null,"has_more":true}`, "more": `{"events":[],"has_more":true,"cursor":"x"}`,
+		"bare": `[]`, "data": `{"data":[],"has_more":"yes","cursor":{}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHub().polls(func(hubRequest) string { return body })
+			anHour(t, h, func(w *watched) {
+				require.Len(t, w.errors(), 1)
+				require.LessOrEqual(t, len(h.of("poll")), 3610)
+				require.Greater(t, len(h.of("poll")), 3500)
+			})
+		})
+	}
+}
+
+// TestWatchSurvivesAnswersThatAreNone.
+func TestWatchSurvivesAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"", "{}", "null", `"x"`, `{"events":{}}`, `{"events":7}`, `{"events":[{"event_id":"e"`, balancerPage, refusal("x"), strings.Repeat("[", 10_000)} {
+		h := newHub().polls(func(hubRequest) string { return body })
+		anHour(t, h, func(w *watched) {
+			require.Empty(t, w.told())
+			require.Greater(t, len(w.errors()), 60)
+			for _, err := range w.errors()[:len(w.errors())-1] {
+				requireMatches(t, err, scaivault.ErrUnavailable)
+			}
+		})
+	}
+}
+
+// TestWatchTellsRepeatedEventsOnce and asks for what is newer, by and by.
+func TestWatchTellsRepeatedEventsOnce(t *testing.T) {
+	t.Parallel()
+	h := newHub().polls(func(q hubRequest) string {
+		return `{"events":[{"event_id":"e1","event_type":"secret.created"},{"event_id":"e2","event_type":"secret.deleted"},{"event_id":"e1","event_type":"secret.created"}]}`
+	})
+	anHour(t, h, func(w *watched) {
+		require.Equal(t, []string{"e1", "e2"}, w.told())
+		polls := h.of("poll")
+		require.LessOrEqual(t, len(polls), 250)
+		since := 0
+		for _, q := range polls {
+			if q.since == "e2" {
+				since++
+			}
+		}
+		require.Greater(t, since, 50)
+		require.Greater(t, len(polls)-since, 50, "now and then for everything")
+	})
+}
+
+// TestWatchGetsPastRepeatedEvents by asking for what is newer.
+func TestWatchGetsPastRepeatedEvents(t *testing.T) {
+	t.Parallel()
+	event := func(n int) string {
+		return fmt.Sprintf(`{"events":[{"event_id":"e%d","event_type":"secret.created"}]}`, n)
+	}
+	var newest atomic.Int64
+	h := newHub().polls(func(q hubRequest) string {
+		n := 0
+		if _, err := fmt.Sscanf(q.since, "e%d", &n); err != nil {
+			return event(0) // the first for ever, whatever is acknowledged
+		}
+		newest.Store(int64(n + 1))
+		return event(n + 1)
+	})
+	anHour(t, h, func(w *watched) {
+		require.Greater(t, len(w.told()), 500)
+		require.EqualValues(t, newest.Load(), len(w.told())-1)
+	})
+}
+
+// TestWatchDoesWithoutSinceEventID where the service refuses it.
+func TestWatchDoesWithoutSinceEventID(t *testing.T) {
+	t.Parallel()
+	for status, code := range map[int]string{400: "invalid_request", 404: "event_not_found", 410: "event_expired"} {
+		h := newHub()
+		h.fault = func(q hubRequest) (*http.Response, error) {
+			switch {
+			case q.kind == "poll" && q.since != "":
+				return reply(status, refusal(code)), nil
+			case q.kind == "poll":
+				return reply(200, fmt.Sprintf(`{"events":[{"event_id":"e%d","event_type":"secret.created"}]}`, q.n/100)), nil
+			}
+			return nil, nil
+		}
+		anHour(t, h, func(w *watched) {
+			require.Len(t, h.of("create"), 1, "the subscription is not lost")
+			require.Len(t, w.errors(), 2)
+			require.GreaterOrEqual(t, len(w.told()), 2)
+		})
+	}
+}
+
+// TestWatchTellsEventsWithoutID: once each, and acknowledges the others.
+func TestWatchTellsEventsWithoutID(t *testing.T) {
+	t.Parallel()
+	huge := strings.Repeat("x", 1<<20)
+	h := newHub().polls(func(q hubRequest) string {
+		return `{"events":[{"event_type":"secret.created","path":"a"},{"event_id":"","event_type":"secret.created","path":"b"},` +
+			`{"event_id":null,"event_type":"secret.created","path":"c"},{"event_id":7,"event_type":"secret.created"},{"event_id":"` + huge + `","event_type":"secret.created"}]}`
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watching(ctx, h.client(t), nil)
+		time.Sleep(10 * time.Minute)
+		cancel()
+		<-w.ended
+		require.Equal(t, []string{"", "", "", "", huge}, w.told())
+		require.Len(t, w.errors(), 1)
+		require.Equal(t, []string{huge}, h.of("ack")[0].acks)
+	})
+}
+
+// TestWatchPassesWhatItDoesNotKnow: events of other things are acknowledged and
+// not told, those of no known form are told as an error, once.
+func TestWatchPassesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	h := newHub().polls(func(q hubRequest) string {
+		return `{"events":[{"event_id":"e1","event_type":"secret.accessed"},{"event_id":"e2","event_type":"policy.created"},` +
+			`{"event_id":"e3","event_type":"secret.restored","timestamp":[],"path":{},"data":"x","new":{}},{"event_id":"e4"},7,null,"x"],"new":1}`
+	})
+	anHour(t, h, func(w *watched) {
+		require.Equal(t, []string{"e3"}, w.told())
+		require.Len(t, w.errors(), 5)
+		require.Equal(t, []string{"e1", "e2", "e3"}, h.of("ack")[0].acks)
+	})
+}
+
+// TestWatchTakesAHundredThousandEventsInOneAnswer, again and again.
+func TestWatchTakesAHundredThousandEventsInOneAnswer(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	var b strings.Builder
+	b.WriteString(`{"events":[`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"event_id":"e%d","event_type":"secret.created"}`, i)
+	}
+	b.WriteString(`],"has_more":true}`)
+	h := newHub().polls(func(hubRequest) string { return b.String() })
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watching(ctx, h.client(t), nil)
+		time.Sleep(75 * time.Second)
+		cancel()
+		<-w.ended
+		require.Len(t, w.told(), n)
+		require.Less(t, len(h.of("poll")), 20)
+		acked := 0
+		for _, q := range h.of("ack")[:10] {
+			acked += len(q.acks)
+		}
+		require.Equal(t, n, acked)
+		h.requireWithinLimits(t)
+	})
+}
+
+// TestWatchWithABadSubscriptionID makes no request of it.
+func TestWatchWithABadSubscriptionID(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"..", ".", " ", strings.Repeat("x", 600), `a\nb`} {
+		h := newHub()
+		h.fault = func(q hubRequest) (*http.Response, error) {
+			if q.kind == "create" {
+				return reply(201, `{"id":"`+id+`"}`), nil
+			}
+			return nil, nil
+		}
+		anHour(t, h, func(w *watched) {
+			require.Empty(t, h.of("poll"))
+			require.LessOrEqual(t, len(h.of("create")), 300)
+		})
+	}
+}
+
+// TestWatchOfAServiceThatForgetsAtOnce: each new subscription is gone.
+func TestWatchOfAServiceThatForgetsAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	h.fault = func(q hubRequest) (*http.Response, error) {
+		if q.kind == "poll" {
+			h.restart()
+		}
+		return nil, nil
+	}
+	anHour(t, h, func(w *watched) {
+		require.LessOrEqual(t, len(h.of("create")), 300)
+		require.Greater(t, len(w.errors()), 60)
+	})
+}
+
+// FuzzWatch: whatever a poll answers, Watch goes on and ends with its context.
+func FuzzWatch(f *testing.F) {
+	f.Add([]byte(`{"events":[{"event_id":"e","event_type":"secret.created"}],"has_more":true}`), 200)
+	f.Add([]byte(refusal("subscription_not_found")), 404)
+	f.Add([]byte(`[null]`), 204)
+	f.Fuzz(func(t *testing.T, body []byte, status int) {
+		if status < 200 || status > 999 {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			h := newHub()
+			h.fault = func(q hubRequest) (*http.Response, error) {
+				if q.kind == "poll" || q.kind == "ack" {
+					return reply(status, string(body)), nil
+				}
+				return nil, nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			w := watching(ctx, h.client(t), nil)
+			<-w.ended
+			h.requireWithinLimits(t)
+			require.ErrorIs(t, w.errors()[len(w.errors())-1], context.DeadlineExceeded)
+		})
+	})
+}
