@@ -198,18 +198,18 @@ func (c *Client) lookForPolicy(ctx context.Context, r request, cause *Error) (*P
 	return now, nil
 }
 
-// holdsAll tells whether every field that was sent is there as it was sent.
+// holdsAll tells whether a policy is as it was sent. What the service has
+// besides, such as a scope by default, does not count.
 func holdsAll(now, sent json.RawMessage) bool {
-	var have, want map[string]json.RawMessage
-	if json.Unmarshal(now, &have) != nil || json.Unmarshal(sent, &want) != nil {
+	var fields map[string]json.RawMessage
+	different, err := jsonvalue.DifferentFields(now, sent)
+	if err != nil || json.Unmarshal(sent, &fields) != nil {
 		return false
 	}
-	for name, value := range want {
-		if !jsonvalue.Equal(have[name], value) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(different, func(name string) bool {
+		_, was := fields[name]
+		return was || name == policyDescription
+	})
 }
 
 // DeletePolicyOptions are the optional parts of a policy's deletion. A nil
