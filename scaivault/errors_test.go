@@ -55,10 +55,56 @@ var quotingCalls = map[string]func(context.Context, *scaivault.Client) error{
 		return c.Do(ctx, "POST", "/v1/x", map[string]any{"k": "v"}, nil)
 	},
 	"do read": doOf("/v1/x"),
+	"live":    liveOf,
+	"version": versionOf,
+	"subscribe": func(ctx context.Context, c *scaivault.Client) error {
+		_, err := c.CreateSubscription(ctx, oneSpec())
+		return err
+	},
+	"subscriptions": func(ctx context.Context, c *scaivault.Client) error { _, err := subscriptionsOf(ctx, c); return err },
+	"subscription":  func(ctx context.Context, c *scaivault.Client) error { _, err := c.Subscription(ctx, "x"); return err },
+	"unsubscribe":   func(ctx context.Context, c *scaivault.Client) error { return c.DeleteSubscription(ctx, "x") },
+	"poll":          func(ctx context.Context, c *scaivault.Client) error { _, _, err := c.Poll(ctx, "x", nil); return err },
+	"ack":           func(ctx context.Context, c *scaivault.Client) error { return c.Ack(ctx, "x", "e") },
+	"watch": func(ctx context.Context, c *scaivault.Client) error {
+		for _, err := range c.Watch(ctx, "a") {
+			return err
+		}
+		return nil
+	},
+	"policies": func(ctx context.Context, c *scaivault.Client) error { _, err := policiesOf(ctx, c, nil); return err },
+	"policy":   func(ctx context.Context, c *scaivault.Client) error { _, err := c.GetPolicy(ctx, "x"); return err },
+	"permit": func(ctx context.Context, c *scaivault.Client) error {
+		_, err := c.CreatePolicy(ctx, onePolicy(""))
+		return err
+	},
+	"re-permit": func(ctx context.Context, c *scaivault.Client) error {
+		_, err := c.UpdatePolicy(ctx, onePolicy("x"))
+		return err
+	},
+	"revoke": func(ctx context.Context, c *scaivault.Client) error { return c.DeletePolicy(ctx, "x", nil) },
+	"bind": func(ctx context.Context, c *scaivault.Client) error {
+		_, err := c.BindPolicy(ctx, "x", oneBinding)
+		return err
+	},
+	"bindings":   lastBinding,
+	"may policy": mayOf,
+}
+
+func lastBinding(ctx context.Context, c *scaivault.Client) (last error) {
+	for _, err := range c.PolicyBindings(ctx, "x") {
+		last = err
+	}
+	return last
+}
+
+func mayOf(ctx context.Context, c *scaivault.Client) error {
+	_, err := c.TestPolicy(ctx, "sa:x", "a", scaivault.PermissionRead)
+	return err
 }
 
 // carriesNoToken names the calls that no service learns the token from.
-var carriesNoToken = map[string]bool{"ready": true}
+var carriesNoToken = map[string]bool{"ready": true, "live": true, "version": true}
 
 // TestNoErrorQuotesTheServer: whatever a service says, and wherever.
 func TestNoErrorQuotesTheServer(t *testing.T) {
@@ -70,6 +116,8 @@ func TestNoErrorQuotesTheServer(t *testing.T) {
 		`{"error":{"code":` + string(text) + `}}`, `{"data":` + string(text) + `}`, `{"data":{"v":` + string(text) + `}`, `{"secrets":` + string(text) + `}`,
 		`{"secrets":{"a":` + string(text) + `},"errors":{"a":{"code":"access_denied","message":` + string(text) + `},"b":` + string(text) + `}}`,
 		`{"logs":[` + string(text) + `]}`, `{"identity_id":{"v":` + string(text) + `}}`, `{"status":"not_ready","errors":{"x":` + string(text) + `}}`,
+		`{"id":"x","name":` + string(text) + `,"rules":` + string(text) + `}`, `{"policies":[` + string(text) + `]}`, `{"bindings":[` + string(text) + `]}`,
+		`{"events":[` + string(text) + `]}`, `{"allowed":` + string(text) + `}`,
 	}
 	failed := 0
 	for _, body := range bodies {
