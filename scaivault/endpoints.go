@@ -36,12 +36,29 @@ const (
 	headerWebhookSignature = "X-ScaiVault-Signature"
 )
 
-// apiSecret is documented for GET and PUT, and inferred for DELETE. A valid
-// path needs no escaping.
+// apiSecret is documented for GET and PUT, and inferred for DELETE and PATCH. A
+// valid path needs no escaping.
 func (c *Client) apiSecret(path string) string { return c.secrets + "/" + path }
 
 // apiBatch is documented for a tenant's secrets and inferred for the partner's.
 func (c *Client) apiBatch() string { return c.secrets + "/batch" }
+
+// apiBatchMetadata is inferred from the base path of the two batches,
+// /v1/secrets/batch/.
+func (c *Client) apiBatchMetadata() string { return c.secrets + "/batch/metadata" }
+
+// The resources below a secret, all inferred: the official clients and commands
+// know them by these names and show no URL; restoring is known only from a time
+// until which it is possible. A service that has them not takes their paths for
+// those of secrets.
+const (
+	partVersions = "versions"
+	partMetadata = "metadata"
+	partRestore  = "restore"
+)
+
+// apiPart is inferred.
+func (c *Client) apiPart(path, part string) string { return c.apiSecret(path) + "/" + part }
 
 // queryVersion is documented.
 func queryVersion(version int) url.Values {
@@ -52,6 +69,14 @@ func queryVersion(version int) url.Values {
 // official JavaScript and .NET clients, the second from the flag --hard of the
 // official command. A service ignores what it does not know.
 func queryPermanent() url.Values { return url.Values{"permanent": {"true"}, "hard": {"true"}} }
+
+// queryCursor is inferred from the other collections.
+func queryCursor(cursor string) url.Values {
+	if cursor == "" {
+		return nil
+	}
+	return url.Values{"cursor": {cursor}}
+}
 
 // queryList is known from the official clients (prefix, limit) and inferred
 // from the other collections (cursor).

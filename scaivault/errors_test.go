@@ -48,9 +48,19 @@ var quotingCalls = map[string]func(context.Context, *scaivault.Client) error{
 		_, err := c.GetBatch(ctx, []string{"a", "b"})
 		return err
 	},
-	"who":   func(ctx context.Context, c *scaivault.Client) error { _, err := c.WhoAmI(ctx); return err },
-	"ready": func(ctx context.Context, c *scaivault.Client) error { _, err := c.Ready(ctx); return err },
-	"audit": func(ctx context.Context, c *scaivault.Client) error { return lastAudit(ctx, c, 1) },
+	"versions":        func(ctx context.Context, c *scaivault.Client) error { _, err := c.Versions(ctx, "a"); return err },
+	"metadata":        func(ctx context.Context, c *scaivault.Client) error { _, err := c.Metadata(ctx, "a"); return err },
+	"exists":          func(ctx context.Context, c *scaivault.Client) error { _, err := c.Exists(ctx, "a"); return err },
+	"restore":         func(ctx context.Context, c *scaivault.Client) error { _, err := c.Restore(ctx, "a"); return err },
+	"update metadata": updateOf("a", scaivault.Metadata{Owner: "o"}),
+	"update below":    updateOf("a/metadata", scaivault.Metadata{Owner: "o"}),
+	"delete for good": func(ctx context.Context, c *scaivault.Client) error {
+		return c.Delete(ctx, "a", &scaivault.DeleteOptions{Permanent: true})
+	},
+	"put with metadata": putOf(map[string]any{"k": "v"}, &scaivault.PutOptions{Metadata: scaivault.Metadata{Owner: "o"}}),
+	"who":               func(ctx context.Context, c *scaivault.Client) error { _, err := c.WhoAmI(ctx); return err },
+	"ready":             func(ctx context.Context, c *scaivault.Client) error { _, err := c.Ready(ctx); return err },
+	"audit":             func(ctx context.Context, c *scaivault.Client) error { return lastAudit(ctx, c, 1) },
 	"do": func(ctx context.Context, c *scaivault.Client) error {
 		return c.Do(ctx, "POST", "/v1/x", map[string]any{"k": "v"}, nil)
 	},
@@ -101,6 +111,13 @@ func lastBinding(ctx context.Context, c *scaivault.Client) (last error) {
 func mayOf(ctx context.Context, c *scaivault.Client) error {
 	_, err := c.TestPolicy(ctx, "sa:x", "a", scaivault.PermissionRead)
 	return err
+}
+
+func updateOf(path string, m scaivault.Metadata) func(context.Context, *scaivault.Client) error {
+	return func(ctx context.Context, c *scaivault.Client) error {
+		_, err := c.UpdateMetadata(ctx, path, m)
+		return err
+	}
 }
 
 // carriesNoToken names the calls that no service learns the token from.
