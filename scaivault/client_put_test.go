@@ -136,13 +136,21 @@ func TestUncertainSaysThatReadingBackFailed(t *testing.T) {
 
 // faultsOfAWrite are what can become of a PUT on its way.
 var faultsOfAWrite = []scaivaulttest.Fault{
-	{Cut: scaivaulttest.CutBeforeAnswer}, {Cut: scaivaulttest.CutBeforeAnswer, After: true}, {Cut: scaivaulttest.CutInBody, After: true},
-	{Status: 500, Code: "internal_error"}, {Status: 500, Code: "internal_error", After: true},
-	{Status: 502, Body: balancerPage}, {Status: 502, Body: balancerPage, After: true},
-	{Status: 503, Code: "service_unavailable"}, {Status: 503, Code: "service_unavailable", After: true},
-	{Status: 504, Body: "late"}, {Status: 504, Body: "late", After: true},
-	{Status: 429, Code: "rate_limited", Header: http.Header{"Retry-After": {"0"}}}, {Status: 403, Code: "access_denied"},
-	{Hang: true}, {Hang: true, After: true},
+	{Cut: scaivaulttest.CutBeforeAnswer},
+	{Cut: scaivaulttest.CutBeforeAnswer, After: true},
+	{Cut: scaivaulttest.CutInBody, After: true},
+	{Status: 500, Code: "internal_error"},
+	{Status: 500, Code: "internal_error", After: true},
+	{Status: 502, Body: balancerPage},
+	{Status: 502, Body: balancerPage, After: true},
+	{Status: 503, Code: "service_unavailable"},
+	{Status: 503, Code: "service_unavailable", After: true},
+	{Status: 504, Body: "late"},
+	{Status: 504, Body: "late", After: true},
+	{Status: 429, Code: "rate_limited", Header: http.Header{"Retry-After": {"0"}}},
+	{Status: 403, Code: "access_denied"},
+	{Hang: true},
+	{Hang: true, After: true},
 }
 
 // TestPutHappensOnce: of concurrent writers of different data, what was

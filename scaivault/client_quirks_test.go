@@ -27,6 +27,14 @@ var furtherQuirks = map[string]scaivaulttest.Quirks{
 	"prefix is a string":         {ListPrefix: scaivaulttest.PrefixString},
 	"pages of one":               {ListMax: 1},
 	"no sub-resources":           {Subresources: scaivaulttest.SubresourcesAbsent},
+	"no restore":                 {Restore: scaivaulttest.RestoreAbsent},
+	"no restore, plain":          {Restore: scaivaulttest.RestoreAbsent, UnknownRoute: scaivaulttest.UnknownRoutePlain},
+	"versions under data":        {VersionsForm: scaivaulttest.VersionsData},
+	"versions are numbers":       {VersionsForm: scaivaulttest.VersionsNumbers},
+	"PATCH of the secret":        {MetadataRoute: scaivaulttest.MetadataSecretRoute},
+	"PATCH replaces":             {MetadataUpdate: scaivaulttest.MetadataReplaced},
+	"PATCH makes a version":      {MetadataVersion: scaivaulttest.MetadataAppends},
+	"batch under metadata":       {BatchMetadataForm: scaivaulttest.BatchMetadataMetadata},
 	"fail fast is partial":       {FailFast: scaivaulttest.FailFastPartial},
 	"denied is hidden":           {Denied: scaivaulttest.DeniedHidden},
 	"unknown routes are plain":   {UnknownRoute: scaivaulttest.UnknownRoutePlain},
@@ -76,6 +84,7 @@ func everyMethod(t *testing.T, c *scaivault.Client) {
 	require.NoError(t, err)
 	require.ElementsMatch(t, paths, slices.Collect(maps.Keys(all)))
 
+	everyMethodBelow(t, c)
 	require.NoError(t, c.Delete(ctx, "a/one", &scaivault.DeleteOptions{Permanent: true}))
 	_, err = c.Get(ctx, "a/one")
 	requireMatches(t, err, scaivault.ErrNotFound)
@@ -100,6 +109,43 @@ func everyMethod(t *testing.T, c *scaivault.Client) {
 	require.NoError(t, c.Do(ctx, "GET", "/v1/version", nil, &version))
 	require.NotEmpty(t, version.Version)
 	requireMatchesOneOf(t, c.Do(ctx, "GET", "/v1/no/such/route", nil, nil), scaivault.ErrNotFound, scaivault.ErrUnavailable)
+}
+
+// everyMethodBelow goes through what not every service offers.
+func everyMethodBelow(t *testing.T, c *scaivault.Client) {
+	t.Helper()
+	ctx := t.Context()
+	info, err := c.Metadata(ctx, "a/one")
+	require.NoError(t, err)
+	require.Equal(t, 1, info.Version)
+	there, err := c.Exists(ctx, "a/none")
+	require.NoError(t, err)
+	require.False(t, there)
+	versions, err := c.Versions(ctx, "a/one")
+	if offered(t, err) {
+		require.Len(t, versions, 1)
+	}
+	info, err = c.UpdateMetadata(ctx, "a/one", scaivault.Metadata{Owner: "o"})
+	if offered(t, err) {
+		require.Equal(t, "o", info.Metadata.Owner)
+	}
+	_, err = c.Put(ctx, "a/four", map[string]any{}, &scaivault.PutOptions{Metadata: scaivault.Metadata{Owner: "o"}})
+	require.NoError(t, err)
+	require.NoError(t, c.Delete(ctx, "a/four", nil))
+	info, err = c.Restore(ctx, "a/four")
+	if offered(t, err) {
+		require.Equal(t, scaivault.Metadata{Owner: "o"}, info.Metadata)
+		require.NoError(t, c.Delete(ctx, "a/four", nil))
+	}
+}
+
+// offered tells of an error whether the service has what was asked for.
+func offered(t *testing.T, err error) bool {
+	t.Helper()
+	if err != nil {
+		requireMatchesOneOf(t, err, scaivault.ErrInvalid, scaivault.ErrUnavailable)
+	}
+	return err == nil
 }
 
 // requireMatchesOneOf is for what the quirks answer differently.
