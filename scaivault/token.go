@@ -4,6 +4,7 @@ package scaivault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,11 +17,16 @@ type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }
 
-// A TokenRenewer is a [TokenSource] that keeps a token for a while. After an
-// answer 401 a [Client] calls Renew with the token that was refused, in place of
-// Token. Renew returns another token; or the same, if it has no other. It must
-// be safe for concurrent use: many calls can be refused with one token, and all
-// want the same new one.
+// A TokenRenewer is a [TokenSource] that is told when its token was refused, so
+// that it need not wait for the end of the token's life. [FileToken] is one;
+// write the method for a source of your own that keeps a token.
+//
+// After an answer 401 a Client calls Renew, with the token that it had sent, in
+// place of a second Token. Renew returns another token: the one that it has by
+// now if that is not the refused one, else a new one. It returns the refused
+// one if there is no other, and an error if it can't say. Many calls can be
+// refused at once, so one request to the issuer should serve them all. Like
+// Token it must return when ctx ends and be safe for concurrent use.
 type TokenRenewer interface {
 	TokenSource
 	Renew(ctx context.Context, refused string) (string, error)
@@ -50,12 +56,28 @@ func EnvToken(name string) TokenSource {
 		token := os.Getenv(name)
 		if token == "" {
 			return "", &Error{
-				Kind: ErrUnauthenticated, Op: "read token",
+				Kind: ErrUnauthenticated, Op: opReadToken,
 				Reason: fmt.Sprintf("environment variable %s is empty or not set", name),
 			}
 		}
 		return token, nil
 	})
+}
+
+// What is being done, in the errors of token sources.
+const (
+	opGetToken      = "get token"
+	opReadToken     = "read token"
+	opExchangeToken = "exchange token"
+)
+
+// tokenInterrupted is the error of a call whose ctx has ended.
+func tokenInterrupted(ctx context.Context, op string) *Error {
+	e := &Error{Op: op, Err: ctx.Err()}
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		e.Kind = ErrUnavailable
+	}
+	return e
 }
 
 // checkToken tells what is wrong with a token, without showing it.

@@ -148,3 +148,10 @@ func TestCallIsRepeatedOnceForATokenThatChangesEachTime(t *testing.T) {
 		require.EqualValues(t, 3, rt.requests.Load())
 	}
 }
+
+func requireTokenOf(t *testing.T, source scaivault.TokenSource, want string) {
+	t.Helper()
+	token, err := source.Token(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, token)
+}
