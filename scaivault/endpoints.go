@@ -18,6 +18,7 @@ const (
 	apiSecrets        = "/v1/secrets"         // inferred for the listing, from the base path and from other collections
 	apiPartnerSecrets = "/v1/partner/secrets" // documented
 	apiWhoAmI         = "/v1/auth/whoami"     // documented
+	apiExchange       = "/v1/auth/exchange"   // documented
 	apiHealth         = "/v1/health"          // documented
 	apiHealthReady    = "/v1/health/ready"    // documented
 	apiVersion        = "/v1/version"         // documented
