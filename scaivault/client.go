@@ -28,6 +28,8 @@ type Client struct {
 // A clientCore is what the views of a Client share.
 type clientCore struct {
 	cfg       ClientConfig
+	tokens    TokenSource
+	cache     *tokenCache // nil: tokens is the caller's own
 	endpoints endpoints
 	http      *http.Client
 	ownPool   bool
@@ -49,8 +51,12 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	hc, own := cfg.httpClient()
 	core := &clientCore{
-		cfg: cfg, endpoints: newEndpoints(urls, cfg.endpointPause()), http: hc, ownPool: own,
+		cfg: cfg, tokens: cfg.Token, endpoints: newEndpoints(urls, cfg.endpointPause()), http: hc, ownPool: own,
 		userAgent: userAgent(cfg.UserAgent), budget: newRetryBudget(cfg.Retry.budget()), pace: newPacer(cfg.Pace),
+	}
+	if fetcher, ok := cfg.Token.(tokenFetcher); ok {
+		core.cache = newTokenCache(fetcher)
+		core.tokens = core.cache
 	}
 	return &Client{clientCore: core, secrets: apiSecrets}, nil
 }
@@ -70,12 +76,18 @@ func (c *Client) Name() string { return sourceScaiVault }
 // Side returns [SideScaiVault].
 func (c *Client) Side() Side { return SideScaiVault }
 
-// Close lets go of idle connections that are the client's own. Afterwards every
-// method returns [ErrClosed]. It is idempotent, does not wait for calls under
-// way, and returns nil.
+// Close lets go of idle connections that are the client's own, and ends the
+// renewal of its token. Afterwards every method returns [ErrClosed]. It is
+// idempotent, does not wait for calls under way, and returns nil.
 func (c *Client) Close() error {
-	if !c.closed.Swap(true) && c.ownPool {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	if c.ownPool {
 		c.http.CloseIdleConnections()
+	}
+	if c.cache != nil {
+		c.cache.close()
 	}
 	return nil
 }
@@ -112,13 +124,13 @@ func (c *Client) token(ctx context.Context, r request) (string, error) {
 	if r.open {
 		return "", nil
 	}
-	token, err := c.cfg.Token.Token(ctx)
+	token, err := c.tokens.Token(ctx)
 	return c.checked(ctx, r, token, err)
 }
 
 // renew asks for another token than the one that was refused.
 func (c *Client) renew(ctx context.Context, r request, refused string) (string, error) {
-	renewer, ok := c.cfg.Token.(TokenRenewer)
+	renewer, ok := c.tokens.(TokenRenewer)
 	if !ok {
 		return c.token(ctx, r)
 	}

@@ -104,6 +104,11 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 	if c.Token == nil {
 		problem(`Token: set a token source, such as StaticToken("skt_…")`)
 	}
+	if source, ok := c.Token.(interface{ validate() error }); ok {
+		if err := source.validate(); err != nil {
+			problem("Token: %w", err)
+		}
+	}
 	if static, ok := c.Token.(staticToken); ok {
 		if wrong := checkToken(static.reveal()); wrong != "" {
 			problem("Token: %s", wrong)

@@ -124,6 +124,11 @@ func breaks(err error) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
+// A brokenReader is the end of a body that stops in the middle.
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
 var sentinels = map[string]error{
 	"ErrNotFound": scaivault.ErrNotFound, "ErrPermission": scaivault.ErrPermission, "ErrUnauthenticated": scaivault.ErrUnauthenticated,
 	"ErrConflict": scaivault.ErrConflict, "ErrInvalid": scaivault.ErrInvalid, "ErrRateLimited": scaivault.ErrRateLimited,

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -83,7 +82,7 @@ func TestRetryClasses(t *testing.T) {
 // stopsInTheBody promises more than it sends.
 func stopsInTheBody(r *http.Request) (*http.Response, error) {
 	resp, err := says(200, oneSecret)(r)
-	resp.Body = io.NopCloser(io.MultiReader(io.LimitReader(resp.Body, 20), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	resp.Body = io.NopCloser(io.MultiReader(io.LimitReader(resp.Body, 20), brokenReader{}))
 	return resp, err
 }
 

@@ -116,7 +116,7 @@ func (i issuer) httpClient() (_ *http.Client, done func()) {
 		hc.CheckRedirect = neverFollow
 		return &hc, func() {}
 	}
-	transport := newTransport()
+	transport := newTransport(nil)
 	transport.DisableKeepAlives = true
 	return &http.Client{Transport: transport, CheckRedirect: neverFollow}, transport.CloseIdleConnections
 }

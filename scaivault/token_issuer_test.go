@@ -123,10 +123,6 @@ func cutOff(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
 // endlessAnswer is an answer whose body does not end.
 func endlessAnswer(r *http.Request) (*http.Response, error) {
 	resp, err := says(200, "")(r)

@@ -150,10 +150,6 @@ func (h *hub) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
 func reply(status int, body string) *http.Response {
 	resp, _ := says(status, body)(nil)
 	return resp
