@@ -250,7 +250,11 @@ func (c *tokenCache) take(token issuedToken, now time.Time) {
 
 // failed remembers an error, and how long to leave the issuer alone.
 func (c *tokenCache) failed(e *Error, now time.Time) {
-	wait := max(c.failures.NextBackOff(), min(e.RetryAfter, maxTokenWait))
+	wait := c.failures.NextBackOff()
+	if left := c.token.expires.Sub(now); left > 0 { // the last minutes are not waited away
+		wait = min(wait, max(left/2, time.Second))
+	}
+	wait = max(wait, min(e.RetryAfter, maxTokenWait))
 	c.lastErr, c.retryAt = e, now.Add(wait)
 	if c.token.validAt(c.retryAt) {
 		c.schedule(c.retryAt, now)
