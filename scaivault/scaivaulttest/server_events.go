@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,7 @@ import (
 // back into them.
 type eventHub struct {
 	server *Server
+	heard  atomic.Bool // there is a subscription
 
 	mu            sync.Mutex // guards all below, and the subscriptions
 	subscriptions []*subscription
@@ -97,6 +99,7 @@ func (h *eventHub) add(sub *subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.subscriptions = append(h.subscriptions, sub)
+	h.heard.Store(true)
 }
 
 // bodies are all subscriptions as the API shows them, oldest first.
@@ -118,6 +121,7 @@ func (h *eventHub) remove(id string) *refusal {
 		return noSubscription()
 	}
 	h.subscriptions = slices.Delete(h.subscriptions, at, at+1)
+	h.heard.Store(len(h.subscriptions) > 0)
 	h.rouse()
 	return nil
 }
@@ -126,5 +130,6 @@ func (h *eventHub) removeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.subscriptions = nil
+	h.heard.Store(false)
 	h.rouse()
 }

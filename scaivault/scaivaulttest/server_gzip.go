@@ -17,7 +17,7 @@ type gzipAnswer struct {
 
 // compressed returns the writer that the answer to r goes through, and what ends it.
 func (s *Server) compressed(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, func()) {
-	if s.quirks.Compression != CompressionGzip || r.Method == http.MethodHead || !acceptsGzip(r.Header) {
+	if s.quirks.Compression != CompressionGzip || !acceptsGzip(r.Header) {
 		return w, func() {}
 	}
 	zipped := &gzipAnswer{ResponseWriter: w}

@@ -66,6 +66,12 @@ func TestCompressionIsForThoseWhoTakeIt(t *testing.T) {
 			}
 			assert.EqualValues(t, 1, r.object(t)["version"])
 		}
+		req := c.request("GET", "/v1/secrets/a", "")
+		req.Header.Set("Range", "bytes=0-") // net/http asks for no gzip then
+		res, err := c.client.Do(req)
+		require.NoError(t, err)
+		assert.False(t, res.Uncompressed, name)
+		res.Body.Close()
 	}
 	_, c := quirky(t, scaivaulttest.Quirks{Put: scaivaulttest.PutNoContent, Compression: scaivaulttest.CompressionGzip})
 	r := c.put("a", `{"data":{}}`)

@@ -78,6 +78,21 @@ func TestMetadataAreUpdated(t *testing.T) {
 	}
 }
 
+func TestMetadataUpdateIsOfTheLatestVersion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, c := quirky(t, scaivaulttest.Quirks{})
+		c.put("a", `{"data":{}}`)
+		time.Sleep(time.Hour)
+		c.do("PATCH", "/v1/secrets/a/metadata", `{"metadata":{}}`)
+		for version, want := range []string{1: "2000-01-01T00:00:00Z", 2: "2000-01-01T01:00:00Z"} {
+			if version > 0 {
+				assert.Equal(t, want, c.get(fmt.Sprintf("/v1/secrets/a?version=%d", version)).object(t)["updated_at"])
+			}
+		}
+	})
+}
+
 func TestMetadataUpdatePassesTheGates(t *testing.T) {
 	t.Parallel()
 	srv, c := quirky(t, scaivaulttest.Quirks{})

@@ -47,7 +47,8 @@ type pollPage struct {
 	wake   <-chan struct{} // closed when there may be something new
 }
 
-// pollSubscription answers GET /v1/subscriptions/{id}/poll. It waits on channels alone,
+// pollSubscription answers GET /v1/subscriptions/{id}/poll. What came up to
+// since_event_id is left out, and not acknowledged by that. It waits on channels alone,
 // so that time can move in a testing/synctest bubble.
 func (c *serverCall) pollSubscription() *refusal {
 	want, refusal := c.readPoll()

@@ -3,8 +3,11 @@
 package scaivaulttest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -187,6 +190,22 @@ func TestPollWakesForAnExpiryThatComesNearer(t *testing.T) {
 	})
 }
 
+func TestEventsAreThoseSinceTheSubscription(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := inMemory(t, nil)
+		c.put("a/1", `{"data":{},"options":{"expires_in":"1m"}}`)
+		time.Sleep(time.Hour)
+		id := c.subscribe("")
+		c.put("a/2", `{"data":{},"options":{"expires_in":"1m"}}`)
+		time.Sleep(time.Hour)
+		srv.Emit(scaivaulttest.Event{Type: "secret.rotated", Path: "a/2"})
+		events, _ := c.poll(id, "")
+		assert.Equal(t, []string{"secret.created", "secret.expired", "secret.rotated"}, typesOf(events), "in the order of time")
+		assert.Equal(t, []string{"a/2", "a/2", "a/2"}, pathsOf(events))
+	})
+}
+
 func TestEventsAreDeliveredAtLeastOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -350,6 +369,111 @@ func TestPollsThatWaitEnd(t *testing.T) {
 			c.ack(id).refused(t, 404, "subscription_not_found")
 		})
 	}
+}
+
+func TestPollsEndWhenTheClientLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := inMemory(t, nil)
+		id := c.subscribe("")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := c.client.Do(c.request("GET", "/v1/subscriptions/"+id+"/poll", "").WithContext(ctx))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		synctest.Wait()
+		polls := srv.Requests()
+		assert.Equal(t, 5*time.Second, polls[len(polls)-1].Duration, "it does not go on without the client")
+	})
+}
+
+func TestOnlyWhatIsThereExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, c := inMemory(t, nil)
+		id := c.created("/v1/subscriptions", `{"name":"x","paths":["**"],"events":["secret.expired"],"delivery":{"type":"polling"}}`)
+		const day, body = 24 * time.Hour, `{"data":{},"options":{"expires_in":"40d"}}`
+		for _, path := range []string{"soft", "hard", "replaced", "restored"} {
+			c.put(path, body)
+			c.do("DELETE", "/v1/secrets/"+path+"?permanent="+strconv.FormatBool(path == "hard"), "")
+		}
+		c.do("POST", "/v1/secrets/restored/restore", "")
+		time.Sleep(31 * day)
+		c.put("replaced", `{"data":{}}`)
+		time.Sleep(31 * day)
+		events, _ := c.poll(id, "")
+		assert.Equal(t, []string{"restored"}, pathsOf(events))
+	})
+}
+
+func TestAcknowledgedEventsStayKnownForAWhile(t *testing.T) {
+	t.Parallel()
+	srv, c := quirky(t, scaivaulttest.Quirks{UnknownSince: scaivaulttest.UnknownSince404})
+	id := c.subscribe(`,"buffer_size":2`)
+	var all []polledEvent
+	for range 10 {
+		srv.Seed("a/b", nil)
+		events, _ := c.poll(id, "")
+		c.ack(id, events...)
+		all = append(all, events...)
+	}
+	require.Len(t, all, 10)
+	for i, e := range all {
+		status := 404
+		if i >= 6 { // twice the buffer
+			status = 200
+		}
+		assert.Equal(t, status, c.get("/v1/subscriptions/"+id+"/poll?timeout=0&since_event_id="+e.ID).status, i)
+	}
+}
+
+func TestPollsOfAMountedServerEndWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := inMemory(t, nil)
+		id := c.subscribe("")
+		time.AfterFunc(time.Second, func() { srv.SetDown(true) })
+		assert.PanicsWithValue(t, http.ErrAbortHandler, func() {
+			srv.ServeHTTP(httptest.NewRecorder(), c.request("GET", "/v1/subscriptions/"+id+"/poll", ""))
+		})
+	})
+}
+
+func TestSubscriptionsTogether(t *testing.T) {
+	t.Parallel()
+	srv, c := inMemory(t, nil)
+	const each = 30
+	var wg sync.WaitGroup
+	for range 4 {
+		id := c.subscribe("")
+		wg.Go(func() {
+			last := 0
+			for last < each {
+				events, _ := c.poll(id, "max_events=7")
+				for _, e := range events {
+					version, _ := e.Data["new_version"].(float64)
+					if e.Type == "secret.created" {
+						version = 1
+					}
+					assert.EqualValues(t, last+1, version, "in order, and none is lost")
+					last = int(version)
+				}
+				c.ack(id, events...)
+			}
+		})
+	}
+	wg.Go(func() {
+		for range each {
+			srv.Seed("a/b", nil)
+			srv.Emit(scaivaulttest.Event{Type: "policy.updated"})
+		}
+	})
+	wg.Go(func() {
+		for range each {
+			other := c.subscribe("")
+			c.do("DELETE", "/v1/subscriptions/"+other, "")
+		}
+	})
+	wg.Wait()
 }
 
 func TestPollsOverBothTransports(t *testing.T) {

@@ -32,9 +32,6 @@ func (s *secretStore) restore(path string, by author) (secretView, *refusal) {
 	case s.live(rec, now):
 	case rec != nil && !rec.deleted.IsZero() && now.Before(rec.deleted.Add(s.retention)):
 		rec.deleted = time.Time{}
-		if now.Before(rec.expires) {
-			s.schedule(rec)
-		}
 		s.tellRestored(rec, by, now)
 	default:
 		return secretView{}, noSecret(path)

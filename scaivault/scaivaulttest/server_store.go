@@ -190,10 +190,8 @@ func (s *secretStore) add(path string, now time.Time) *record {
 		path: path, secretType: "kv", metadata: json.RawMessage("{}"),
 		maxVersions: s.maxVersions, created: now, order: s.made,
 	}
-	if old := s.records[path]; old == nil {
+	if s.records[path] == nil {
 		s.index.add(path)
-	} else {
-		s.unschedule(old)
 	}
 	s.records[path] = rec
 	return rec

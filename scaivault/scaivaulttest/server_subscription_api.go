@@ -46,6 +46,7 @@ func (c *serverCall) createSubscription() *refusal {
 	sub := &subscription{id: "sub_" + randomID()[:16], owner: c.grant.identityID, created: time.Now()}
 	sub.configure(chosen)
 	answer := sub.body()
+	c.server.secrets.expire() // what expired before is not for this subscription
 	c.server.events.add(sub)
 	c.replyJSON(http.StatusCreated, answer)
 	return nil

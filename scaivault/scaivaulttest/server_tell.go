@@ -7,18 +7,23 @@ import (
 	"time"
 )
 
+// heard reports whether anybody wants to be told. To seed a large estate costs nothing
+// for events that nobody hears.
+func (s *secretStore) heard() bool { return s.events != nil && s.events.heard.Load() }
+
 // tell publishes an event about rec; the caller holds mu. What was documented of the
 // members of data stands in tellWritten and tellDeleted; the others are inferred.
 func (s *secretStore) tell(kind string, rec *record, by author, at time.Time, data map[string]any) {
-	if s.events != nil {
-		s.events.publish(&Event{
-			Type: kind, Time: at, IdentityID: by.identityID, Path: rec.path, Data: data, RequestID: by.requestID,
-		})
-	}
+	s.events.publish(&Event{
+		Type: kind, Time: at, IdentityID: by.identityID, Path: rec.path, Data: data, RequestID: by.requestID,
+	})
 }
 
 // tellWritten tells of the latest version of rec.
 func (s *secretStore) tellWritten(rec *record, by author) {
+	if !s.heard() {
+		return
+	}
 	v := rec.latest()
 	if v.number > 1 {
 		s.tell("secret.updated", rec, by, v.written, map[string]any{
@@ -49,6 +54,9 @@ func (rec *record) tags() []string {
 
 // tellDeleted tells of a deletion; until is when a soft one can be taken back.
 func (s *secretStore) tellDeleted(rec *record, by author, at, until time.Time) {
+	if !s.heard() {
+		return
+	}
 	data := map[string]any{"version_count": len(rec.versions), "deleted_by": by.identityID, "permanent": until.IsZero()}
 	if !until.IsZero() {
 		data["recoverable_until"] = timestamp(until)
@@ -57,9 +65,9 @@ func (s *secretStore) tellDeleted(rec *record, by author, at, until time.Time) {
 }
 
 func (s *secretStore) tellRestored(rec *record, by author, at time.Time) {
-	switch s.restored {
-	case RestoreEventNone:
-	case RestoreEventCreated:
+	switch {
+	case !s.heard() || s.restored == RestoreEventNone:
+	case s.restored == RestoreEventCreated:
 		s.tellCreated(rec, by, at)
 	default:
 		s.tell("secret.restored", rec, by, at, map[string]any{"version": rec.latest().number, "restored_by": by.identityID})
@@ -67,6 +75,9 @@ func (s *secretStore) tellRestored(rec *record, by author, at time.Time) {
 }
 
 func (s *secretStore) tellExpired(rec *record) {
+	if !s.heard() {
+		return
+	}
 	s.tell("secret.expired", rec, author{identityID: "system:expiry"}, rec.expires, map[string]any{
 		"version": rec.latest().number, "expires_at": timestamp(rec.expires),
 	})
