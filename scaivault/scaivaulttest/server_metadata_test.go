@@ -198,3 +198,11 @@ func TestBatchMetadataForm(t *testing.T) {
 		assert.Contains(t, c.do("POST", "/v1/secrets/batch", `{"paths":["a"]}`).body, fmt.Sprintf("%q:{", "secrets"))
 	}
 }
+
+func TestFederatedSecretsAreNotChangedHere(t *testing.T) {
+	t.Parallel()
+	_, c := inMemory(t, nil)
+	c.created("/v1/federation/backends", `{"name":"x","type":"aws-secrets-manager","config":{},"path_mapping":{"x/**":"y/**"},"mode":"proxy"}`)
+	c.do("PATCH", "/v1/secrets/x/a/metadata", `{"metadata":{}}`).refused(t, 403, "forbidden")
+	c.do("POST", "/v1/secrets/x/a/restore", "").refused(t, 403, "forbidden")
+}
