@@ -19,8 +19,11 @@ import (
 // How metadata is read is not documented. Metadata asks for GET
 // /v1/secrets/{path}/metadata, and where that has no answer that is surely on
 // this secret, for POST /v1/secrets/batch/metadata. If the service offers
-// neither, the error matches [ErrInvalid] and [errors.ErrUnsupported]; only to
-// tell that from a missing secret is the secret itself read, and dropped.
+// neither, the error matches [ErrInvalid] and [errors.ErrUnsupported]; use
+// [Client.Get].
+//
+// No value is read of a secret that has metadata. One that has none is read, and
+// its value dropped, as it may be missing, or lie at a federated backend.
 func (c *Client) Metadata(ctx context.Context, path string) (*SecretInfo, error) {
 	const op = "get metadata"
 	if rule := brokenPathRule(path); rule != "" {
@@ -29,18 +32,29 @@ func (c *Client) Metadata(ctx context.Context, path string) (*SecretInfo, error)
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	info, err := c.describe(ctx, op, path)
-	if errors.Is(err, errors.ErrUnsupported) {
-		if _, _, getErr := c.read(ctx, path, nil, false); errors.Is(getErr, ErrNotFound) {
-			return nil, getErr
-		}
+	missing := errors.Is(err, ErrNotFound)
+	if !missing && !errors.Is(err, errors.ErrUnsupported) {
+		return info, err
 	}
-	return info, err
+	s, getErr := c.readAnyway(ctx, path, err)
+	switch {
+	case errors.Is(getErr, ErrNotFound):
+		return nil, getErr
+	case !missing:
+		return nil, err
+	case getErr != nil:
+		return nil, getErr
+	}
+	read := s.Info()
+	return &read, nil
 }
 
 // Exists tells whether there is a secret at path. Where the service offers
-// metadata it needs only the scope secrets:list, and reads no value; where that
-// can't tell, the secret is read, and dropped. A service may hide what the
-// token must not see, and say that it is not there.
+// metadata, that of a secret that is there needs only the scope secrets:list,
+// and no value is read. What has no metadata is read as well, as secrets of a
+// federated backend need not have any; the value is dropped. A token that may
+// not read is content with the metadata's no. A service may hide what the token
+// must not see, and say that it is not there.
 func (c *Client) Exists(ctx context.Context, path string) (bool, error) {
 	const op = "look for"
 	if rule := brokenPathRule(path); rule != "" {
@@ -53,13 +67,23 @@ func (c *Client) Exists(ctx context.Context, path string) (bool, error) {
 
 func (c *Client) exists(ctx context.Context, op, path string) (bool, error) {
 	_, err := c.describe(ctx, op, path)
-	if err != nil && leavesToGet(err) {
-		_, _, err = c.read(ctx, path, nil, false)
+	if err != nil && (errors.Is(err, ErrNotFound) || leavesToGet(err)) {
+		_, err = c.readAnyway(ctx, path, err)
 	}
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// readAnyway reads a secret that described says to have no metadata that can be
+// read. Where it may not, a no of the metadata stands.
+func (c *Client) readAnyway(ctx context.Context, path string, described error) (*Secret, error) {
+	s, _, err := c.read(ctx, path, nil, false)
+	if errors.Is(err, ErrPermission) && errors.Is(described, ErrNotFound) {
+		return nil, described
+	}
+	return s, err
 }
 
 // leavesToGet tells of an error of describe whether a read of the secret can

@@ -215,7 +215,10 @@ func TestMetadataIsNeverThatOfAnotherSecret(t *testing.T) {
 		"another path":                 {below: says(200, `{"path":"a/metadata","version":9}`), batch: inBatch, there: true},
 		"our path with a value":        {below: says(200, `{"data":{"k":"c4n4ry"},`+infoOfA[1:]), batch: inBatch, there: true},
 		"missing, and there":           {below: missing, batch: inBatch, there: true},
-		"missing, and so in the batch": {below: missing, batch: notInBatch, err: scaivault.ErrNotFound},
+		"missing, and so in the batch": {below: missing, batch: notInBatch, get: missing, err: scaivault.ErrNotFound},
+		"missing, and may not be read": {below: missing, batch: notInBatch, get: says(403, refusal("insufficient_scope")), err: scaivault.ErrNotFound},
+		"missing, and cannot be read":  {below: missing, batch: notInBatch, get: says(503, refusal("service_unavailable")), err: scaivault.ErrUnavailable, existsErr: scaivault.ErrUnavailable},
+		"no metadata, and there":       {below: missing, batch: notInBatch, get: says(200, `{"data":{"k":"c4n4ry"},`+infoOfA[1:]), there: true},
 		"denied, and there":            {below: says(403, refusal("insufficient_scope")), batch: inBatch, there: true},
 		"too long":                     {below: says(400, refusal("invalid_path")), batch: inBatch, there: true},
 		"405":                          {below: says(405, refusal("method_not_allowed")), batch: inBatch, there: true},
@@ -273,6 +276,34 @@ func TestMetadataIsNeverThatOfAnotherSecret(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// TestSecretsOfABackendExist, though ScaiVault has no metadata of them.
+func TestSecretsOfABackendExist(t *testing.T) {
+	t.Parallel()
+	vault := scaivaulttest.NewVault(t, nil)
+	vault.Mount("kv", 2)
+	vault.Seed("kv/data/app/db", map[string]any{"password": "not-a-real-one"})
+	s, c := service(t, &scaivaulttest.ServerOptions{BackendTransport: vault.RoundTripper()})
+	s.Seed("infra/vault", map[string]any{"token": vault.RootToken()})
+	require.NoError(t, c.Do(t.Context(), http.MethodPost, "/v1/federation/backends", map[string]any{
+		"name": "v", "type": "hashicorp-vault", "mode": "proxy", "path_mapping": map[string]string{"ext/**": "kv/data/**"},
+		"config": map[string]any{"endpoint": "https://vault.internal:8200", "auth_method": "token", "auth_config_path": "infra/vault"},
+	}, nil))
+	for path, want := range map[string]bool{"ext/app/db": true, "ext/app/none": false} {
+		there, err := c.Exists(t.Context(), path)
+		require.NoError(t, err)
+		require.Equal(t, want, there, path)
+		info, err := c.Metadata(t.Context(), path)
+		if want {
+			require.NoError(t, err)
+			require.Equal(t, 1, info.Version)
+		} else {
+			requireMatches(t, err, scaivault.ErrNotFound)
+		}
+	}
+	_, err := c.Versions(t.Context(), "ext/app/db")
+	requireUnsupported(t, err)
 }
 
 // TestMetadataNeedsOnlyTheScopeOfAListing, however the service offers it.

@@ -65,8 +65,7 @@ func (c *Client) read(ctx context.Context, path string, query url.Values, once b
 
 // notAnObject is the error of an answer that is not one JSON object.
 func (a *answer) notAnObject(r request) *Error {
-	var any json.RawMessage
-	if err := a.decode(r, &any); err != nil {
+	if err := a.decode(r, new(json.RawMessage)); err != nil {
 		return err
 	}
 	return a.malformed(r, "the answer is not a JSON object")
