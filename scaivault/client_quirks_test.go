@@ -42,7 +42,7 @@ var furtherQuirks = map[string]scaivaulttest.Quirks{
 }
 
 // TestEveryMethodOverBothTransports goes through the same life of a secret over
-// a socket and in memory, under every quirk.
+// a socket and in memory, under every quirk; and of one of the partner's.
 func TestEveryMethodOverBothTransports(t *testing.T) {
 	t.Parallel()
 	all := maps.Clone(quirks)
@@ -57,13 +57,19 @@ func TestEveryMethodOverBothTransports(t *testing.T) {
 				if socket {
 					c = newTestClient(t, s.URL(), withToken)
 				}
-				everyMethod(t, c)
+				everyMethodOfSecrets(t, c)
+				everyOtherMethod(t, c)
+				partner := newTestClient(t, "https://s.test", through(s.RoundTripper()), func(cfg *scaivault.ClientConfig) {
+					cfg.Token = scaivault.StaticToken(s.IssueToken("user:admin", scaivaulttest.ScopePartnerAdmin,
+						"secrets:read", "secrets:write", "secrets:delete", "secrets:list"))
+				})
+				everyMethodOfSecrets(t, partner.PartnerSecrets())
 			})
 		}
 	}
 }
 
-func everyMethod(t *testing.T, c *scaivault.Client) {
+func everyMethodOfSecrets(t *testing.T, c *scaivault.Client) {
 	t.Helper()
 	ctx := t.Context()
 	paths := []string{"a/one", "a/two", "a/x/three"}
@@ -89,7 +95,11 @@ func everyMethod(t *testing.T, c *scaivault.Client) {
 	_, err = c.Get(ctx, "a/one")
 	requireMatches(t, err, scaivault.ErrNotFound)
 	require.ElementsMatch(t, paths[1:], listed(t, c, "a"))
+}
 
+func everyOtherMethod(t *testing.T, c *scaivault.Client) {
+	t.Helper()
+	ctx := t.Context()
 	who, err := c.WhoAmI(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "sa:x", who.ID)
