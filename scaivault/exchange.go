@@ -126,7 +126,7 @@ func (x *exchanger) mayRepeat(err error) bool {
 	if x.final || errors.As(err, &sent) || !errors.As(err, &e) {
 		return false
 	}
-	return x.r.reads || e.Kind == ErrRateLimited || e.Status == 0
+	return x.r.reads || errors.Is(e.Kind, ErrRateLimited) || e.Status == 0
 }
 
 // elsewhere chooses another endpoint, at once, where one has no answer that is
@@ -141,7 +141,7 @@ func (x *exchanger) elsewhere(e *Error) (choice, bool) {
 // wait tells whether the request may be repeated, and how long to wait before.
 func (x *exchanger) wait(e *Error) (time.Duration, bool) {
 	class := retryClassOf(e)
-	told := e.Kind == ErrRateLimited && e.RetryAfter > 0
+	told := errors.Is(e.Kind, ErrRateLimited) && e.RetryAfter > 0
 	if class == retryNever {
 		return 0, false
 	}
@@ -208,7 +208,7 @@ func (x *exchanger) attempt(ctx context.Context, at choice) (*answer, error) {
 func faultOf(e *Error, unreached bool) fault {
 	var large tooLargeError
 	switch {
-	case e.Kind != ErrUnavailable || errors.As(e.Err, &large):
+	case !errors.Is(e.Kind, ErrUnavailable) || errors.As(e.Err, &large):
 		return faultNone
 	case e.Code != "" && !isGatewayStatus(e.Status):
 		return faultNone

@@ -70,11 +70,11 @@ const (
 func retryClassOf(e *Error) retryClass {
 	var large tooLargeError
 	switch {
-	case e.Kind == ErrRateLimited || e.Code == codeServiceUnavailable:
+	case errors.Is(e.Kind, ErrRateLimited) || e.Code == codeServiceUnavailable:
 		return retryAgain
 	case e.Code == codeInternalError:
 		return retryOnce
-	case e.Code != "" || e.Kind != ErrUnavailable || errors.As(e.Err, &large):
+	case e.Code != "" || !errors.Is(e.Kind, ErrUnavailable) || errors.As(e.Err, &large):
 		return retryNever
 	case e.Status/100 == 3:
 		return retryNever
