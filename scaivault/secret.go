@@ -138,20 +138,17 @@ func (s *Secret) Stale() time.Duration { return s.stale }
 // as JSON writes it, an object or an array as compact JSON. It reports false
 // for a field that is absent or null.
 func (s *Secret) Field(name string) (string, bool) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(s.raw(), &fields); err != nil {
-		return "", false
-	}
-	raw, ok := fields[name]
-	if !ok || string(raw) == "null" {
-		return "", false
-	}
-	if raw[0] == '"' {
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return "", false
+	var raw []byte
+	jsonvalue.EachMember(s.raw(), func(member, value []byte) {
+		if string(member) == name { // the last one counts, as in encoding/json
+			raw = value
 		}
-		return text, true
+	})
+	switch {
+	case raw == nil || string(raw) == "null":
+		return "", false
+	case raw[0] == '"':
+		return jsonvalue.String(raw), true
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {

@@ -366,3 +366,20 @@ func TestASecretMayBeShared(t *testing.T) {
 		})
 	}
 }
+
+// TestFieldReadsWhatDataReads, also where a name is written in other ways or
+// stands twice.
+func TestFieldReadsWhatDataReads(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{
+		`{"ab":"1","\u0061b":"2"}`, `{"\u0061b":"1","ab":"a\nb"}`, `{"ab":null,"ab":"3"}`, `{"ab":"3","ab":null}`,
+		` { "x" : {"ab":"no"} , "ab" : "\u00e9\ud83d\ude00" } `, `{}`, `{"AB":"no"}`,
+	} {
+		s, err := scaivault.NewSecret(scaivault.SecretInfo{Path: "a"}, json.RawMessage(data))
+		require.NoError(t, err)
+		got, ok := s.Field("ab")
+		want, isText := s.Data()["ab"].(string)
+		require.Equal(t, isText, ok, data)
+		require.Equal(t, want, got, data)
+	}
+}
