@@ -2,6 +2,11 @@
 
 package scaivault
 
+import (
+	"net/http"
+	"strings"
+)
+
 // A Category is a group of calls that share a rate limit. ScaiVault counts per
 // identity, category and minute.
 type Category string
@@ -41,4 +46,50 @@ var documentedLimits = map[Category]int{
 	CategoryPoll:          240,
 	CategoryFederation:    20,
 	CategoryIdentity:      300,
+}
+
+// categoryOfCall tells the category of a call that only its URL is known of; empty
+// for one that this package knows no limit of.
+func categoryOfCall(method, apiPath string) Category {
+	if below, ok := strings.CutPrefix(apiPath, apiTenant); ok {
+		if _, rest, ok := strings.Cut(below, "/"); ok {
+			apiPath = apiPrefix + rest
+		}
+	}
+	is := func(area string) bool { return apiPath == area || strings.HasPrefix(apiPath, area+"/") }
+	switch {
+	case is(apiFederation):
+		return CategoryFederation
+	case is(apiPolicyTest):
+		return CategoryPolicyTest
+	case is(apiPolicies):
+		return CategoryPolicy
+	case is(apiSubscriptions) && strings.HasSuffix(apiPath, "/poll"):
+		return CategoryPoll
+	case is(apiSubscriptions):
+		return CategorySubscription
+	case is(apiAuditLogs):
+		return CategoryAudit
+	case is(apiWhoAmI):
+		return CategoryIdentity
+	case is(apiSecrets) || is(apiPartnerSecrets):
+		return categoryOfSecrets(method, apiPath)
+	}
+	return ""
+}
+
+func categoryOfSecrets(method, apiPath string) Category {
+	switch {
+	case method == http.MethodPost && strings.HasSuffix(apiPath, "/batch"):
+		return CategoryBatchRead
+	case method == http.MethodPost && strings.HasSuffix(apiPath, "/batch/metadata"):
+		return CategoryBatchMetadata
+	case method == http.MethodGet && (apiPath == apiSecrets || apiPath == apiPartnerSecrets):
+		return CategoryList
+	case method == http.MethodGet:
+		return CategoryRead
+	case method == http.MethodDelete:
+		return CategoryDelete
+	}
+	return CategoryWrite
 }

@@ -56,7 +56,7 @@ func (c *Client) doRequest(method, apiPath string, in any) (request, error) {
 	path, rawQuery, _ := strings.Cut(apiPath, "?")
 	r := request{
 		op: strings.ToLower(method) + " " + wire.Printable(path), method: method, apiPath: path,
-		reads: method == http.MethodGet || method == http.MethodHead,
+		reads: method == http.MethodGet || method == http.MethodHead, category: categoryOfCall(method, path),
 	}
 	query, err := url.ParseQuery(rawQuery)
 	unescaped, pathErr := url.PathUnescape(path)

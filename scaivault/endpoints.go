@@ -26,6 +26,7 @@ const (
 	apiSubscriptions  = "/v1/subscriptions"   // documented
 	apiPolicies       = "/v1/policies"        // documented
 	apiPolicyTest     = "/v1/policies/test"   // documented
+	apiFederation     = "/v1/federation"      // documented; package federation has the rest
 )
 
 // headerTenant chooses the tenant of a partner-admin token. Documented.

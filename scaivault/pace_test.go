@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,6 +145,42 @@ func TestPacedClientLearnsThatLessIsLeft(t *testing.T) {
 		require.NoError(t, getOf(testPath)(t.Context(), c))
 		require.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
 	})
+}
+
+// TestDoCountsWhereItsURLBelongs.
+func TestDoCountsWhereItsURLBelongs(t *testing.T) {
+	t.Parallel()
+	for call, want := range map[string]scaivault.Category{
+		"GET /v1/federation/backends":      scaivault.CategoryFederation,
+		"GET /v1/t/tnt_x/federation/x":     scaivault.CategoryFederation,
+		"GET /v1/federations":              "",
+		"POST /v1/policies/test":           scaivault.CategoryPolicyTest,
+		"PUT /v1/policies/pol_1":           scaivault.CategoryPolicy,
+		"GET /v1/subscriptions/sub_1/poll": scaivault.CategoryPoll,
+		"POST /v1/subscriptions/sub_1/ack": scaivault.CategorySubscription,
+		"GET /v1/audit/logs?limit=1":       scaivault.CategoryAudit,
+		"GET /v1/auth/whoami":              scaivault.CategoryIdentity,
+		"GET /v1/secrets?prefix=a":         scaivault.CategoryList,
+		"GET /v1/partner/secrets/a":        scaivault.CategoryRead,
+		"PUT /v1/secrets/a":                scaivault.CategoryWrite,
+		"PATCH /v1/secrets/a/metadata":     scaivault.CategoryWrite,
+		"DELETE /v1/secrets/a":             scaivault.CategoryDelete,
+		"POST /v1/secrets/batch":           scaivault.CategoryBatchRead,
+		"POST /v1/secrets/batch/metadata":  scaivault.CategoryBatchMetadata,
+		"GET /v1/rotation/policies":        "",
+	} {
+		rt := &script{answers: says2(says(200, "{}", "X-RateLimit-Remaining", "7"))}
+		c := newTestClient(t, "https://s.test", through(rt))
+		method, path, _ := strings.Cut(call, " ")
+		require.NoError(t, c.Do(t.Context(), method, path, nil, nil))
+		limits := c.Stats().Limits
+		if want == "" {
+			require.Empty(t, limits, call)
+			continue
+		}
+		require.Len(t, limits, 1, call)
+		require.Contains(t, limits, want, call)
+	}
 }
 
 func TestPaceSettings(t *testing.T) {
