@@ -228,7 +228,15 @@ func TestAuditLogIsNeverEmptyByMistake(t *testing.T) {
 		`"source_ip":[],"user_agent":{},"success":true,"duration_ms":"12","request_id":1,"extra_data":{"a":1}}],"cursor":null}`
 	for e, err := range serve(t, answer(200, odd)).AuditLogs(t.Context(), nil) {
 		require.NoError(t, err)
-		require.Equal(t, scaivault.AuditEntry{Action: "read", IdentityID: "sa:x", Path: "a/b", Success: true, Duration: 12 * time.Millisecond}, e)
+		require.Equal(t, scaivault.AuditEntry{
+			Action: "read", IdentityID: "sa:x", Path: "a/b", Success: true, Duration: 12 * time.Millisecond, Extra: json.RawMessage(`{"a":1}`),
+		}, e)
+	}
+	for _, extra := range []string{"null", "7", `"x"`, "[]"} {
+		for e, err := range serve(t, answer(200, `{"logs":[{"action":"read","extra_data":`+extra+`}]}`)).AuditLogs(t.Context(), nil) {
+			require.NoError(t, err)
+			require.Nil(t, e.Extra)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package scaivault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,6 +79,9 @@ type AuditEntry struct {
 	Success      bool
 	Duration     time.Duration
 	RequestID    string
+	// Extra is what else the service tells, as a JSON object whose members
+	// depend on Action. May be nil.
+	Extra json.RawMessage
 }
 
 // wireAudit is strict about who did what, and lenient about the rest: a log
@@ -94,6 +98,7 @@ type wireAudit struct {
 	Success      bool            `json:"success"`
 	DurationMS   wireInt         `json:"duration_ms"`
 	RequestID    lenient[string] `json:"request_id"`
+	Extra        json.RawMessage `json:"extra_data"`
 }
 
 // AuditLogs reads the audit log, by GET /v1/audit/logs, page by page as the
@@ -157,10 +162,18 @@ func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string
 	return entries, string(w.Cursor), nil
 }
 
+// extra is nil for what is no object.
+func (w wireAudit) extra() json.RawMessage {
+	if !bytes.HasPrefix(w.Extra, []byte("{")) {
+		return nil
+	}
+	return w.Extra
+}
+
 func (w wireAudit) entry() AuditEntry {
 	return AuditEntry{
 		ID: w.ID.value, Time: w.Timestamp.Time, Action: w.Action, IdentityID: w.IdentityID, IdentityType: w.IdentityType.value,
 		Path: w.Path, SourceIP: w.SourceIP.value, UserAgent: w.UserAgent.value, Success: w.Success,
-		Duration: time.Duration(w.DurationMS) * time.Millisecond, RequestID: w.RequestID.value,
+		Duration: time.Duration(w.DurationMS) * time.Millisecond, RequestID: w.RequestID.value, Extra: w.extra(),
 	}
 }

@@ -177,6 +177,23 @@ func TestClientAuditLogs(t *testing.T) {
 	require.Equal(t, 3, s.RequestCount(http.MethodGet, "/v1/audit/logs"))
 }
 
+// TestEveryAuditFilterIsSent as documented.
+func TestEveryAuditFilterIsSent(t *testing.T) {
+	t.Parallel()
+	no := false
+	var asked string
+	rt := &script{answers: says2(says(200, `{"logs":[]}`)), seen: func(r *http.Request, _ []byte) { asked = r.URL.RawQuery }}
+	for range newTestClient(t, "https://s.test", through(rt)).AuditLogs(t.Context(), &scaivault.AuditQuery{
+		From: time.Date(2030, 1, 2, 3, 4, 5, 600, time.FixedZone("", 3600)), To: time.Date(2030, 1, 3, 0, 0, 0, 0, time.UTC),
+		Actions: []string{"read", "write"}, IdentityID: "sa:x", IdentityType: "service_account", PathPrefix: "a/b", Success: &no,
+		SourceIP: "192.0.2.1", RequestID: "req_1", PageSize: 7,
+	}) {
+		require.Fail(t, "there is none")
+	}
+	require.Equal(t, "action=read%2Cwrite&from=2030-01-02T02%3A04%3A05.0000006Z&identity_id=sa%3Ax&identity_type=service_account&limit=7"+
+		"&path_prefix=a%2Fb&request_id=req_1&source_ip=192.0.2.1&success=false&to=2030-01-03T00%3A00%3A00Z", asked)
+}
+
 // TestClientDo keeps the query, and the numbers.
 func TestClientDo(t *testing.T) {
 	t.Parallel()
