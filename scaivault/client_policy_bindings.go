@@ -123,6 +123,40 @@ func (c *Client) PolicyBindings(ctx context.Context, policyID string) iter.Seq2[
 	}
 }
 
+// UnbindPolicy takes a binding away, by
+// DELETE /v1/policies/{id}/bindings/{binding_id}; bindingID is the ID of a
+// [PolicyBinding]. A policy or a binding that does not exist is [ErrNotFound].
+// If no answer comes it looks whether the binding is gone; if that can't be
+// known either, the error matches [ErrUncertain].
+//
+// That URL is not documented: it is inferred from that of the bindings. If the
+// service does not have it, the error matches [ErrInvalid] and
+// [errors.ErrUnsupported].
+func (c *Client) UnbindPolicy(ctx context.Context, policyID, bindingID string) error {
+	const op = "unbind policy"
+	if reason := brokenID(policyID); reason != "" {
+		return c.invalid(op, policyID, "the policy's id: "+reason)
+	}
+	if reason := brokenID(bindingID); reason != "" {
+		return c.invalid(op, policyID, "the binding's id: "+reason)
+	}
+	ctx, cancel := c.withDeadline(ctx)
+	defer cancel()
+	r := request{op: op, path: policyID, method: http.MethodDelete, apiPath: apiPolicyBinding(policyID, bindingID), category: CategoryPolicy}
+	err := c.deleteOrLook(ctx, r, func(ctx context.Context) error {
+		for bound, err := range c.PolicyBindings(ctx, policyID) {
+			if err != nil || bound.ID == bindingID {
+				return err
+			}
+		}
+		return ErrNotFound
+	})
+	if notOffered(err) {
+		return c.unsupported(op, policyID, "the end of a binding; delete the policy with DeletePolicyOptions.Force, or let bindings expire by ExpiresAt")
+	}
+	return err
+}
+
 // parseBinding reads a binding, alone or under its own name. It reports false
 // for what does not say whom it binds.
 func parseBinding(raw json.RawMessage) (*PolicyBinding, bool) {

@@ -118,6 +118,11 @@ func queryPoll(timeout time.Duration, sinceEventID string, maxEvents int) url.Va
 func apiPolicy(id string) string         { return apiPolicies + "/" + url.PathEscape(id) }
 func apiPolicyBindings(id string) string { return apiPolicy(id) + "/bindings" }
 
+// apiPolicyBinding is inferred from the address of the bindings.
+func apiPolicyBinding(id, bindingID string) string {
+	return apiPolicyBindings(id) + "/" + url.PathEscape(bindingID)
+}
+
 // queryForce is documented for the deletion of a policy.
 func queryForce() url.Values { return url.Values{"force": {"true"}} }
 

@@ -97,6 +97,7 @@ var quotingCalls = map[string]func(context.Context, *scaivault.Client) error{
 		_, err := c.BindPolicy(ctx, "x", oneBinding)
 		return err
 	},
+	"unbind":     func(ctx context.Context, c *scaivault.Client) error { return c.UnbindPolicy(ctx, "x", "y") },
 	"bindings":   lastBinding,
 	"may policy": mayOf,
 }

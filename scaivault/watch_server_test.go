@@ -268,6 +268,8 @@ func TestPoliciesOnTheServer(t *testing.T) {
 	err = c.DeletePolicy(ctx, made.ID, nil)
 	requireMatches(t, err, scaivault.ErrConflict)
 	require.Equal(t, "policy_in_use", requireError(t, err).Code)
+	require.NoError(t, c.UnbindPolicy(ctx, made.ID, bound.ID))
+	requireMatches(t, c.UnbindPolicy(ctx, made.ID, bound.ID), scaivault.ErrNotFound)
 	require.NoError(t, c.DeletePolicy(ctx, made.ID, &scaivault.DeletePolicyOptions{Force: true}))
 	_, err = c.GetPolicy(ctx, made.ID)
 	requireMatches(t, err, scaivault.ErrNotFound)
