@@ -93,9 +93,9 @@ func (c *Client) Subscriptions(ctx context.Context) iter.Seq2[Subscription, erro
 	}
 }
 
-// Subscription reads one subscription, by GET /v1/subscriptions/{id}. One that
+// GetSubscription reads one subscription, by GET /v1/subscriptions/{id}. One that
 // does not exist is [ErrNotFound].
-func (c *Client) Subscription(ctx context.Context, id string) (*Subscription, error) {
+func (c *Client) GetSubscription(ctx context.Context, id string) (*Subscription, error) {
 	const op = "get subscription"
 	if reason := brokenID(id); reason != "" {
 		return nil, c.invalid(op, id, reason)
@@ -127,7 +127,7 @@ func (c *Client) DeleteSubscription(ctx context.Context, id string) error {
 	defer cancel()
 	r := request{op: op, path: id, method: http.MethodDelete, apiPath: apiSubscription(id), category: CategorySubscription}
 	return c.deleteOrLook(ctx, r, func(ctx context.Context) error {
-		_, err := c.Subscription(ctx, id)
+		_, err := c.GetSubscription(ctx, id)
 		return err
 	})
 }

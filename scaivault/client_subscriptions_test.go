@@ -149,7 +149,7 @@ func TestSubscriptionIsRead(t *testing.T) {
 		Delivery: "webhook", WebhookURL: "https://h.test", BufferSize: 9,
 	}
 	for _, body := range []string{whole, `{"subscription":` + whole + `}`} {
-		s, err := serve(t, answer(200, body)).Subscription(t.Context(), "sub_1")
+		s, err := serve(t, answer(200, body)).GetSubscription(t.Context(), "sub_1")
 		require.NoError(t, err)
 		require.Equal(t, &want, s)
 	}
@@ -161,10 +161,10 @@ func TestSubscriptionIsRead(t *testing.T) {
 	for _, body := range []string{`{}`, `null`, `7`, `{"subscriptions":7}`, `{"subscriptions":[7]}`, `{"subscriptions":[{}]}`, `{"subscriptions":[],"has_more":true}`, balancerPage} {
 		_, err := subscriptionsOf(t.Context(), serve(t, answer(200, body)))
 		requireMatches(t, err, scaivault.ErrUnavailable)
-		_, err = serve(t, answer(200, body)).Subscription(t.Context(), "sub_1")
+		_, err = serve(t, answer(200, body)).GetSubscription(t.Context(), "sub_1")
 		requireMatches(t, err, scaivault.ErrUnavailable)
 	}
-	s, err := serve(t, answer(200, `{"id":"x","name":7,"paths":"a","events":{},"delivery":[],"status":null}`)).Subscription(t.Context(), "x")
+	s, err := serve(t, answer(200, `{"id":"x","name":7,"paths":"a","events":{},"delivery":[],"status":null}`)).GetSubscription(t.Context(), "x")
 	require.NoError(t, err, "only the id counts")
 	require.Equal(t, &scaivault.Subscription{ID: "x"}, s)
 }
@@ -173,7 +173,7 @@ func TestSubscriptionIsRead(t *testing.T) {
 func TestIDsAreEscaped(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(*scaivault.Client, string) error{
-		"get":    func(c *scaivault.Client, id string) error { _, err := c.Subscription(t.Context(), id); return err },
+		"get":    func(c *scaivault.Client, id string) error { _, err := c.GetSubscription(t.Context(), id); return err },
 		"delete": func(c *scaivault.Client, id string) error { return c.DeleteSubscription(t.Context(), id) },
 		"poll":   func(c *scaivault.Client, id string) error { _, _, err := c.Poll(t.Context(), id, nil); return err },
 		"ack":    func(c *scaivault.Client, id string) error { return c.Ack(t.Context(), id, "e") },

@@ -72,10 +72,13 @@ var quotingCalls = map[string]func(context.Context, *scaivault.Client) error{
 		return err
 	},
 	"subscriptions": func(ctx context.Context, c *scaivault.Client) error { _, err := subscriptionsOf(ctx, c); return err },
-	"subscription":  func(ctx context.Context, c *scaivault.Client) error { _, err := c.Subscription(ctx, "x"); return err },
-	"unsubscribe":   func(ctx context.Context, c *scaivault.Client) error { return c.DeleteSubscription(ctx, "x") },
-	"poll":          func(ctx context.Context, c *scaivault.Client) error { _, _, err := c.Poll(ctx, "x", nil); return err },
-	"ack":           func(ctx context.Context, c *scaivault.Client) error { return c.Ack(ctx, "x", "e") },
+	"subscription": func(ctx context.Context, c *scaivault.Client) error {
+		_, err := c.GetSubscription(ctx, "x")
+		return err
+	},
+	"unsubscribe": func(ctx context.Context, c *scaivault.Client) error { return c.DeleteSubscription(ctx, "x") },
+	"poll":        func(ctx context.Context, c *scaivault.Client) error { _, _, err := c.Poll(ctx, "x", nil); return err },
+	"ack":         func(ctx context.Context, c *scaivault.Client) error { return c.Ack(ctx, "x", "e") },
 	"watch": func(ctx context.Context, c *scaivault.Client) error {
 		for _, err := range c.Watch(ctx, "a") {
 			return err

@@ -179,7 +179,7 @@ func TestSubscriptionsOnTheServer(t *testing.T) {
 				ctx := t.Context()
 				made, err := c.CreateSubscription(ctx, oneSpec(func(spec *scaivault.SubscriptionSpec) { spec.BufferSize = 7 }))
 				require.NoError(t, err)
-				read, err := c.Subscription(ctx, made.ID)
+				read, err := c.GetSubscription(ctx, made.ID)
 				require.NoError(t, err)
 				require.Equal(t, made, read)
 				all, err := subscriptionsOf(ctx, c)
