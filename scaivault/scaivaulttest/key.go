@@ -42,9 +42,9 @@ const (
 // A Key is a small ScaiKey in memory: the host on which services get tokens for a
 // [Server], with OAuth client credentials, by POST /oauth/token. Like the other servers
 // here it has methods for faults and for reaching it: URL, RoundTripper, ServeHTTP,
-// Inject, SetDown, Requests, RequestCount and Close. A Key comes from NewKey or
-// StartKey; the zero Key is not one. It is safe for concurrent use by multiple
-// goroutines.
+// Inject, SetDown, Requests, RequestCount and Close; TokenURL is URL with the path. A
+// Key comes from NewKey or StartKey; the zero Key is not one. It is safe for concurrent
+// use by multiple goroutines.
 type Key struct {
 	*host
 	server *Server
@@ -71,8 +71,13 @@ func NewKey(tb TB, server *Server, opts *KeyOptions) *Key {
 }
 
 // StartKey starts a Key for a program, which calls Close in the end. It opens no socket
-// before URL is called. opts may be nil.
-func StartKey(server *Server, opts *KeyOptions) *Key { return newKey(server, opts) }
+// before URL is called. opts may be nil. The error is for what later versions may need;
+// there is none today.
+func StartKey(server *Server, opts *KeyOptions) (*Key, error) { return newKey(server, opts), nil }
+
+// TokenURL is where tokens are asked for, as ClientCredentials.TokenURL wants it. Like
+// URL it opens a socket.
+func (k *Key) TokenURL() string { return k.URL() + pathOfTokens }
 
 func newKey(server *Server, opts *KeyOptions) *Key {
 	k := &Key{server: server, clients: map[string]keyClient{}}

@@ -147,7 +147,9 @@ func TestKeyHasFaults(t *testing.T) {
 		token := r.object(t)["access_token"].(string)
 		assert.Equal(t, 200, as(t, srv, token).get("/v1/auth/whoami").status, "the two hosts are down each by itself")
 	}
-	program := scaivaulttest.StartKey(srv, nil)
+	program, err := scaivaulttest.StartKey(srv, nil)
+	require.NoError(t, err)
 	defer program.Close()
+	assert.Equal(t, program.URL()+"/oauth/token", program.TokenURL())
 	assert.True(t, strings.HasPrefix(program.URL(), "http://127.0.0.1:"))
 }

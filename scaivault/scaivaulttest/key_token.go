@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// pathOfTokens is documented.
+const pathOfTokens = "/oauth/token"
+
 // maxForm bounds the form of a request for a token.
 const maxForm = 1 << 20
 
@@ -36,7 +39,7 @@ func writeOAuthError(w http.ResponseWriter, status int, code, description string
 func (k *Key) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch {
-	case r.URL.Path != "/oauth/token":
+	case r.URL.Path != pathOfTokens:
 		writeOAuthError(w, http.StatusNotFound, "not_found", "no such resource")
 		return
 	case r.Method != http.MethodPost:
