@@ -24,14 +24,17 @@ const scaiKeyTokenURL = "https://scaikey.scailabs.ai/oauth/token"
 // value of everything else is a good default. As [ClientConfig.Token] its
 // token is kept and renewed before it expires.
 //
-// A token lives as long as the answer says in expires_in, or as the token says
-// of itself if that is less; if neither says anything, the documented hour.
+// The managed address, the fields of the request and access_token in the answer
+// are documented; the rest is as OAuth has it. A token lives as long as the
+// answer says in expires_in, or as the token says of itself if that is less; if
+// neither says anything, the documented hour.
 //
 // It is safe for concurrent use. Do not change what its fields refer to once it
 // is in use.
 type ClientCredentials struct {
-	// TokenURL is the address of the issuer. If empty, that of the managed
-	// ScaiKey.
+	// TokenURL is the whole address at which the issuer gives tokens, with its
+	// path, such as https://scaikey.example.com/oauth/token. If empty, that of
+	// the managed ScaiKey.
 	TokenURL string
 	// ClientID is the id of the service account. Required.
 	ClientID string

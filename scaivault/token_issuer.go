@@ -234,6 +234,8 @@ func (i issuer) refusal(kept *keptAnswer) *Error {
 		e.Reason = "a redirect, which is not followed with a secret; set " + i.setting + " to the final address"
 	case e.Code == "":
 		e.Reason = "the answer is not one of a token's issuer; " + describe(kept.status, kept.header, kept.body)
+	case kept.status == http.StatusNotFound && e.Reason == "":
+		e.Reason = "nothing gives tokens at this address; look at " + i.setting
 	}
 	return e
 }

@@ -41,6 +41,7 @@ var refusalsOfIssuers = map[string]struct {
 	"with status 200":           {200, `{"error":"invalid_client"}`, nil, scaivault.ErrUnauthenticated, "invalid_client", ""},
 	"the service's own form":    {403, refusal("access_denied"), nil, scaivault.ErrUnauthenticated, "access_denied", "policy"},
 	"not found":                 {404, refusal("tenant_not_found"), nil, scaivault.ErrUnauthenticated, "tenant_not_found", ""},
+	"a wrong address":           {404, refusal("not_found"), nil, scaivault.ErrUnauthenticated, "not_found", "URL"},
 	"401 and no more":           {401, ``, nil, scaivault.ErrUnauthenticated, "", "empty"},
 	"too many":                  {429, `{"error":"slow_down"}`, []string{"Retry-After", "7"}, scaivault.ErrRateLimited, "slow_down", "7s"},
 	"too many, says a page":     {429, balancerPage, []string{"Retry-After", "7"}, scaivault.ErrRateLimited, "", "7s"},
