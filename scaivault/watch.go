@@ -189,14 +189,20 @@ func (w *watch) deliver(ctx context.Context, items []json.RawMessage) (fresh int
 				return fresh
 			}
 			w.seen.add(key)
-			w.repeats.last = defaultTo(e.ID, w.repeats.last)
+			if namesEvent(e.ID) {
+				w.repeats.last = e.ID
+			}
 		}
-		if e.ID != "" {
+		if namesEvent(e.ID) {
 			w.done = append(w.done, e.ID)
 		}
 	}
 	return fresh
 }
+
+// namesEvent tells whether an id can be sent back. One that can't is known by
+// it all the same.
+func namesEvent(id string) bool { return id != "" && len(id) <= maxIDLength }
 
 // tellEvent tells an event if it is of those that were asked for, or of a type
 // for secrets that this version does not know. It reports whether to go on.
@@ -215,7 +221,7 @@ const (
 	ackBatch = 10_000
 	// maxUnacked bounds the ids that wait for an acknowledgement which the
 	// service does not take. Older ones come again, if ever, and are known.
-	maxUnacked = 100_000
+	maxUnacked = 2 * ackBatch
 )
 
 // acknowledge tells the service what was processed, many at once: it allows few

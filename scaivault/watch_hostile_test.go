@@ -149,7 +149,7 @@ func TestWatchTellsEventsWithoutID(t *testing.T) {
 	huge := strings.Repeat("x", 1<<20)
 	h := newHub().polls(func(q hubRequest) string {
 		return `{"events":[{"event_type":"secret.created","path":"a"},{"event_id":"","event_type":"secret.created","path":"b"},` +
-			`{"event_id":null,"event_type":"secret.created","path":"c"},{"event_id":7,"event_type":"secret.created"},{"event_id":"` + huge + `","event_type":"secret.created"}]}`
+			`{"event_id":null,"event_type":"secret.created","path":"c"},{"event_id":7,"event_type":"secret.created"},{"event_id":"` + huge + `","event_type":"secret.created"},{"event_id":"e","event_type":"secret.created"}]}`
 	})
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -157,9 +157,92 @@ func TestWatchTellsEventsWithoutID(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		cancel()
 		<-w.ended
-		require.Equal(t, []string{"", "", "", "", huge}, w.told())
+		require.Equal(t, []string{"", "", "", "", huge, "e"}, w.told())
 		require.Len(t, w.errors(), 1)
-		require.Equal(t, []string{huge}, h.of("ack")[0].acks)
+		for _, q := range h.of("ack") {
+			require.Equal(t, []string{"e"}, q.acks)
+		}
+		for _, q := range h.of("poll") {
+			require.Contains(t, []string{"", "e"}, q.since)
+		}
+	})
+}
+
+// TestWatchOfEventsWithoutAnyID cannot ask for what is newer, and does not run
+// hot.
+func TestWatchOfEventsWithoutAnyID(t *testing.T) {
+	t.Parallel()
+	h := newHub().polls(func(hubRequest) string { return `{"events":[{"event_type":"secret.created","path":"a"}]}` })
+	anHour(t, h, func(w *watched) {
+		require.Equal(t, []string{""}, w.told())
+		require.Less(t, len(h.of("poll")), 250)
+	})
+}
+
+// TestWatchGivesUpIDsThatTheServiceDoesNotKnow and keeps its subscription.
+func TestWatchGivesUpIDsThatTheServiceDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for status, code := range map[int]string{404: "event_not_found", 400: "invalid_request", 409: "conflict"} {
+		h := newHub()
+		h.forgetful = true
+		h.fault = func(q hubRequest) (*http.Response, error) {
+			if q.kind == "ack" {
+				return reply(status, refusal(code)), nil
+			}
+			if q.kind == "poll" && q.n == 3 {
+				return reply(200, `{"events":[{"event_id":"e1","event_type":"secret.created"}]}`), nil
+			}
+			return nil, nil
+		}
+		anHour(t, h, func(w *watched) {
+			require.Len(t, h.of("create"), 1)
+			require.Len(t, h.of("ack"), 1)
+			require.Len(t, w.errors(), 2)
+		})
+	}
+}
+
+// TestWatchForgetsItsFailures when something succeeds: the next wait is short.
+func TestWatchForgetsItsFailures(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	h.fault = func(q hubRequest) (*http.Response, error) {
+		if q.kind == "poll" && q.n%2 == 0 {
+			return reply(503, refusal("service_unavailable")), nil
+		}
+		return nil, nil
+	}
+	anHour(t, h, func(w *watched) {
+		polls := h.of("poll")
+		for i, q := range polls {
+			if q.n%2 == 0 && i+1 < len(polls) {
+				require.LessOrEqual(t, polls[i+1].at.Sub(q.at), time.Second)
+			}
+		}
+	})
+}
+
+// TestWatchDoesNotWaitForADay because a proxy says so, and makes a lost
+// subscription anew at once.
+func TestWatchDoesNotWaitForADay(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	h.fault = func(q hubRequest) (*http.Response, error) {
+		switch {
+		case q.kind == "poll" && q.n == 1:
+			resp := reply(503, balancerPage)
+			resp.Header.Set("Retry-After", "86400")
+			return resp, nil
+		case q.kind == "poll" && q.n == 2:
+			h.restart()
+		}
+		return nil, nil
+	}
+	anHour(t, h, func(w *watched) {
+		polls := h.of("poll")
+		require.Less(t, polls[1].at.Sub(polls[0].at), 11*time.Minute)
+		require.Greater(t, polls[1].at.Sub(polls[0].at), 9*time.Minute)
+		require.LessOrEqual(t, h.of("create")[1].at.Sub(polls[1].at), time.Second)
 	})
 }
 
