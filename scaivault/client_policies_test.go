@@ -167,12 +167,17 @@ func TestUpdatePolicyLooksWhenTheAnswerIsLost(t *testing.T) {
 		asked       int64
 		result      error
 	}{
-		{"whole", same, other, 1, nil}, {"nothing", says(204, ""), same, 2, nil}, {"id alone", says(200, `{"id":"pol_1"}`), same, 2, nil},
-		{"accepted, changed by the service", says(204, ""), other, 2, nil}, {"accepted, no look", says(204, ""), breaks(errors.New("reset")), 2, nil},
-		{"cut, there", breaks(errors.New("reset")), same, 2, nil}, {"cut, not there", breaks(errors.New("reset")), other, 2, scaivault.ErrUncertain},
+		{"whole", same, other, 1, nil},
+		{"nothing", says(204, ""), same, 2, nil},
+		{"id alone", says(200, `{"id":"pol_1"}`), same, 2, nil},
+		{"accepted, changed by the service", says(204, ""), other, 2, nil},
+		{"accepted, no look", says(204, ""), breaks(errors.New("reset")), 2, nil},
+		{"cut, there", breaks(errors.New("reset")), same, 2, nil},
+		{"cut, not there", breaks(errors.New("reset")), other, 2, scaivault.ErrUncertain},
 		{"cut, cut", breaks(errors.New("reset")), breaks(errors.New("reset")), 2, scaivault.ErrUncertain},
 		{"page, not there", says(200, balancerPage), other, 2, scaivault.ErrUncertain},
-		{"refused", says(400, refusal("invalid_policy")), same, 1, scaivault.ErrInvalid}, {"missing", says(404, refusal("policy_not_found")), same, 1, scaivault.ErrNotFound},
+		{"refused", says(400, refusal("invalid_policy")), same, 1, scaivault.ErrInvalid},
+		{"missing", says(404, refusal("policy_not_found")), same, 1, scaivault.ErrNotFound},
 	} {
 		rt := &script{answers: says2(c.first, c.look)}
 		p, err := newTestClient(t, "https://s.test", through(rt), retries(-1)).UpdatePolicy(t.Context(), onePolicy("pol_1"))
@@ -201,9 +206,12 @@ func TestBindPolicyLooksWhenTheAnswerIsLost(t *testing.T) {
 		id          string
 		result      error
 	}{
-		{"whole", says(201, wanted), there, 1, "b1", nil}, {"wrapped", says(201, `{"binding":`+wanted+`}`), there, 1, "b1", nil},
-		{"nothing", says(204, ""), there, 2, "b1", nil}, {"nothing, no look", says(201, "{}"), breaks(errors.New("reset")), 2, "", nil},
-		{"cut, there", breaks(errors.New("reset")), there, 2, "b1", nil}, {"cut, not there", breaks(errors.New("reset")), others, 2, "", scaivault.ErrUncertain},
+		{"whole", says(201, wanted), there, 1, "b1", nil},
+		{"wrapped", says(201, `{"binding":`+wanted+`}`), there, 1, "b1", nil},
+		{"nothing", says(204, ""), there, 2, "b1", nil},
+		{"nothing, no look", says(201, "{}"), breaks(errors.New("reset")), 2, "", nil},
+		{"cut, there", breaks(errors.New("reset")), there, 2, "b1", nil},
+		{"cut, not there", breaks(errors.New("reset")), others, 2, "", scaivault.ErrUncertain},
 		{"cut, cut", breaks(errors.New("reset")), breaks(errors.New("reset")), 2, "", scaivault.ErrUncertain},
 		{"refused", says(422, refusal("validation_error")), there, 1, "", scaivault.ErrInvalid},
 	} {

@@ -226,12 +226,17 @@ func TestDeletingLooksWhenTheAnswerIsLost(t *testing.T) {
 			asked  int64
 			result error
 		}{
-			{"204", says(204, ""), there, 1, nil}, {"200", says(200, `{"deleted":true}`), there, 1, nil}, {"202", says(202, ""), there, 1, nil},
-			{"missing", gone, there, 1, scaivault.ErrNotFound}, {"denied", says(403, refusal("access_denied")), there, 1, scaivault.ErrPermission},
+			{"204", says(204, ""), there, 1, nil},
+			{"200", says(200, `{"deleted":true}`), there, 1, nil},
+			{"202", says(202, ""), there, 1, nil},
+			{"missing", gone, there, 1, scaivault.ErrNotFound},
+			{"denied", says(403, refusal("access_denied")), there, 1, scaivault.ErrPermission},
 			{"bound", says(409, refusal("policy_in_use")), there, 1, scaivault.ErrConflict},
-			{"cut, gone", breaks(errors.New("reset")), gone, 2, nil}, {"cut, there", breaks(errors.New("reset")), there, 2, scaivault.ErrUncertain},
+			{"cut, gone", breaks(errors.New("reset")), gone, 2, nil},
+			{"cut, there", breaks(errors.New("reset")), there, 2, scaivault.ErrUncertain},
 			{"cut, cut", breaks(errors.New("reset")), breaks(errors.New("reset")), 2, scaivault.ErrUncertain},
-			{"page, gone", says(200, balancerPage), gone, 2, nil}, {"error in 200", says(200, refusal("internal_error")), there, 2, scaivault.ErrUncertain},
+			{"page, gone", says(200, balancerPage), gone, 2, nil},
+			{"error in 200", says(200, refusal("internal_error")), there, 2, scaivault.ErrUncertain},
 			{"500, gone", says(500, refusal("internal_error")), gone, 2, nil},
 		} {
 			rt := &script{answers: says2(c.first, c.look)}
@@ -333,8 +338,14 @@ func TestAck(t *testing.T) {
 		body   string
 		err    error
 	}{
-		{204, "", nil}, {200, "{}", nil}, {200, `{"acknowledged":2}`, nil}, {202, "null", nil}, {200, balancerPage, scaivault.ErrUnavailable},
-		{200, refusal("x"), scaivault.ErrUnavailable}, {404, refusal("subscription_not_found"), scaivault.ErrNotFound}, {502, balancerPage, scaivault.ErrUnavailable},
+		{204, "", nil},
+		{200, "{}", nil},
+		{200, `{"acknowledged":2}`, nil},
+		{202, "null", nil},
+		{200, balancerPage, scaivault.ErrUnavailable},
+		{200, refusal("x"), scaivault.ErrUnavailable},
+		{404, refusal("subscription_not_found"), scaivault.ErrNotFound},
+		{502, balancerPage, scaivault.ErrUnavailable},
 	} {
 		rt := &script{answers: says2(says(a.status, a.body)), seen: func(r *http.Request, body []byte) {
 			assert.Equal(t, "POST /v1/subscriptions/sub_1/ack", r.Method+" "+r.URL.Path)

@@ -154,13 +154,13 @@ func (s *SubscriptionSpec) body(ctx context.Context) (body, secret []byte, wrong
 	}
 	if s.Webhook != nil {
 		key, err := s.Webhook.Secret.Token(ctx)
+		if err == nil {
+			secret, err = wire.Marshal(key)
+		}
 		if err != nil || key == "" || !utf8.ValidString(key) {
 			return nil, nil, "SubscriptionSpec.Webhook.Secret gives no secret that JSON can hold", err
 		}
 		delivery = map[string]any{"type": deliveryWebhook, "url": s.Webhook.URL, "secret": key}
-		if secret, err = wire.Marshal(key); err != nil {
-			return nil, nil, "SubscriptionSpec.Webhook.Secret gives no secret that JSON can hold", nil
-		}
 	}
 	all := map[string]any{"name": s.Name, "paths": s.Paths, "events": s.Events, "delivery": delivery}
 	if s.Filters != nil {
@@ -168,7 +168,7 @@ func (s *SubscriptionSpec) body(ctx context.Context) (body, secret []byte, wrong
 	}
 	body, err := wire.Marshal(all)
 	if err != nil {
-		return nil, nil, "SubscriptionSpec.Filters cannot be written as JSON", nil
+		return nil, nil, "SubscriptionSpec.Filters cannot be written as JSON", err
 	}
 	return body, secret, "", nil
 }

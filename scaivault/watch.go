@@ -46,7 +46,9 @@ var watchedEvents = []EventType{
 // Watch makes a subscription of its own for each loop, and deletes it at the
 // end, for which it takes up to 2 seconds. It needs the scopes
 // subscriptions:read and subscriptions:write. It starts no goroutine: it works
-// while the loop waits for the next pair.
+// while the loop waits for the next pair. An idle loop polls twice a minute, and
+// no loop makes more than 20 other calls a minute; all instances of one identity
+// share what the service allows, which is 240 and 20.
 func (c *Client) Watch(ctx context.Context, globs ...string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		spec := SubscriptionSpec{Name: "watch", Paths: globs, Events: watchedEvents}
@@ -131,18 +133,19 @@ func (w *watch) forget() {
 	w.id, w.done, w.repeats = "", nil, repeats{}
 }
 
-// round polls once, and tells and acknowledges what came.
+// round sees to a subscription, polls once, and tells and acknowledges what
+// came.
 func (w *watch) round(ctx context.Context) error {
 	if w.id == "" {
 		if err := w.subscribe(ctx); err != nil {
 			return err
 		}
-		if w.missed != nil {
-			missed := w.missedPair()
-			w.missed = nil
-			if !w.tell(Event{}, missed) {
-				return nil
-			}
+	}
+	if w.missed != nil {
+		missed := w.missedPair()
+		w.missed = nil
+		if !w.tell(Event{}, missed) {
+			return nil
 		}
 	}
 	if !w.pace.poll(ctx) {
@@ -153,14 +156,14 @@ func (w *watch) round(ctx context.Context) error {
 		return w.repeats.pollFailure(err)
 	}
 	fresh := w.deliver(ctx, page.items)
-	if w.ended || ctx.Err() != nil {
+	if w.ended {
 		return nil
 	}
 	wait := w.repeats.note(len(page.items), fresh)
 	if err := w.acknowledge(ctx); err != nil {
 		return err
 	}
-	pause(ctx, wait)
+	pause(ctx, wait) // the caller looks at ctx
 	return nil
 }
 

@@ -232,11 +232,10 @@ func (h *hub) client(t testing.TB, change ...configure) *scaivault.Client {
 
 // A watched is what a loop over Watch has told so far.
 type watched struct {
-	mu     sync.Mutex
-	ids    []string
-	errs   []error
-	onEach func(scaivault.Event)
-	ended  chan struct{}
+	mu    sync.Mutex
+	ids   []string
+	errs  []error
+	ended chan struct{}
 }
 
 // watching runs a loop over Watch until ctx ends or onEach says so.

@@ -15,7 +15,7 @@ func TestSeenEventsAreRememberedInBoundedMemory(t *testing.T) {
 	t.Parallel()
 	key := func(n int) eventKey { return keyOfEvent(Event{ID: strconv.Itoa(n)}, nil) }
 	var s seenEvents
-	for n := range 5 * maxSeen {
+	for n := range 3 * maxSeen {
 		require.False(t, s.has(key(n)))
 		s.add(key(n))
 		require.True(t, s.has(key(0)), "it came again")
