@@ -78,6 +78,20 @@ func TestPolicyKeepsWhatIsNotKnown(t *testing.T) {
 	require.Contains(t, sent, "1e2")
 }
 
+// TestPolicyTakesFieldsByTheirExactNames, so that none stands in for another.
+func TestPolicyTakesFieldsByTheirExactNames(t *testing.T) {
+	t.Parallel()
+	var rule scaivault.PolicyRule
+	text := `{"path_pattern":"a","PATH_PATTERN":"**","permissions":["read"],"Permissions":["admin"],"conditions":{"require_mfa":true,"Require_MFA":false},"CONDITIONS":{}}`
+	require.NoError(t, json.Unmarshal([]byte(text), &rule))
+	require.Equal(t, "a", rule.PathPattern)
+	require.Equal(t, []scaivault.Permission{"read"}, rule.Permissions)
+	require.True(t, rule.Conditions.RequireMFA)
+	again, err := json.Marshal(rule)
+	require.NoError(t, err)
+	require.JSONEq(t, text, string(again))
+}
+
 func TestPoliciesListsPages(t *testing.T) {
 	t.Parallel()
 	rt := &script{answers: says2(

@@ -214,27 +214,28 @@ func (r PolicyRule) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a rule. Conditions of a form that it does not know go to
 // Other, so that a write does not lose them.
 func (r *PolicyRule) UnmarshalJSON(b []byte) error {
-	var w struct {
-		PathPattern string          `json:"path_pattern"`
-		Permissions []Permission    `json:"permissions"`
-		Conditions  json.RawMessage `json:"conditions"`
-	}
+	// Fields are taken by their exact names, as Other has those in other letters.
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(b, &w); err != nil {
-		return err
-	}
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return err
 	}
+	*r = PolicyRule{}
+	for name, into := range map[string]any{"path_pattern": &r.PathPattern, "permissions": &r.Permissions} {
+		if raw, ok := fields[name]; ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return err
+			}
+		}
+	}
+	conditions := fields["conditions"]
 	known := []string{"path_pattern", "permissions"}
-	*r = PolicyRule{PathPattern: w.PathPattern, Permissions: w.Permissions}
 	switch {
-	case w.Conditions == nil || string(w.Conditions) == "null":
+	case string(conditions) == "null":
 		known = append(known, "conditions")
-	case bytes.HasPrefix(w.Conditions, []byte("{")):
+	case bytes.HasPrefix(conditions, []byte("{")):
 		known = append(known, "conditions")
 		r.Conditions = &PolicyConditions{}
-		if err := json.Unmarshal(w.Conditions, r.Conditions); err != nil {
+		if err := json.Unmarshal(conditions, r.Conditions); err != nil {
 			return err
 		}
 	}
