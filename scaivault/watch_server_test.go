@@ -5,6 +5,7 @@ package scaivault_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -275,4 +276,40 @@ func TestPoliciesOnTheServer(t *testing.T) {
 	requireMatches(t, err, scaivault.ErrNotFound)
 	_, err = c.UpdatePolicy(ctx, changed)
 	requireMatches(t, err, scaivault.ErrNotFound)
+}
+
+// TestWatchGoesOnToTheNextAddress of the same service, without a word.
+func TestWatchGoesOnToTheNextAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := scaivaulttest.NewServer(t, nil)
+		var down atomic.Value
+		down.Store("none")
+		rt := s.RoundTripper()
+		byHost := transportFunc(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Host == down.Load() {
+				return reply(502, balancerPage), nil
+			}
+			return rt.RoundTrip(r)
+		})
+		c := newTestClient(t, "", through(byHost), func(cfg *scaivault.ClientConfig) {
+			cfg.URLs = []string{"https://a.test", "https://b.test"}
+			cfg.Token = scaivault.StaticToken(s.IssueToken("sa:x"))
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watching(ctx, c, nil)
+		synctest.Wait()
+		var want []string
+		for _, host := range []string{"a.test", "b.test", "none", "a.test"} {
+			down.Store(host)
+			for range 5 {
+				want = append(want, s.Emit(scaivaulttest.Event{Type: "secret.updated", Path: "a/b"}))
+				time.Sleep(20 * time.Second)
+			}
+		}
+		require.Empty(t, w.errors())
+		require.Equal(t, want, w.told())
+		cancel()
+		<-w.ended
+	})
 }
