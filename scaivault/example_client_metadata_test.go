@@ -22,7 +22,7 @@ func ExampleClient_Metadata() {
 		return
 	}
 	fmt.Println(info.Path, info.Version, info.Type)
-	// Output: environments/test/billing/db 1 json
+	// Output: environments/test/billing/db 1 kv
 }
 
 func ExampleClient_Exists() {
@@ -55,7 +55,7 @@ func ExampleClient_Versions() {
 		fmt.Println(v.Version, v.CreatedBy)
 	}
 	// Output:
-	// 1 sa:billing
+	// 1 system:seed
 	// 2 sa:billing
 }
 

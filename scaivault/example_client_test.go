@@ -12,26 +12,32 @@ import (
 	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
 )
 
-// exampleClient is a client of a ScaiVault in memory.
-func exampleClient() (c *scaivault.Client, stop func()) {
+// exampleServer is a ScaiVault in memory with two secrets.
+func exampleServer() *scaivaulttest.Server {
 	s, err := scaivaulttest.StartServer(nil)
 	if err != nil {
 		panic(err)
 	}
-	c, err = scaivault.NewClient(scaivault.ClientConfig{
-		URLs:       []string{s.URL()},
-		Token:      scaivault.StaticToken(s.IssueToken("sa:billing")),
-		HTTPClient: &http.Client{Transport: s.RoundTripper()},
-	})
+	s.Seed("environments/test/billing/db", map[string]any{"password": "one"})
+	s.Seed("environments/test/billing/cache", map[string]any{"password": "two"})
+	return s
+}
+
+// exampleClient is a client of an exampleServer.
+func exampleClient() (c *scaivault.Client, stop func()) {
+	s := exampleServer()
+	c = exampleClientOf(s, scaivault.ClientConfig{Token: scaivault.StaticToken(s.IssueToken("sa:billing"))})
+	return c, func() { c.Close(); s.Close() }
+}
+
+// exampleClientOf is a client of a ScaiVault in memory.
+func exampleClientOf(s *scaivaulttest.Server, cfg scaivault.ClientConfig) *scaivault.Client {
+	cfg.URLs, cfg.HTTPClient = []string{"https://scaivault.test"}, &http.Client{Transport: s.RoundTripper()}
+	c, err := scaivault.NewClient(cfg)
 	if err != nil {
 		panic(err)
 	}
-	for path, password := range map[string]string{"environments/test/billing/db": "one", "environments/test/billing/cache": "two"} {
-		if _, err := c.Put(context.Background(), path, map[string]any{"password": password}, nil); err != nil {
-			panic(err)
-		}
-	}
-	return c, func() { c.Close(); s.Close() }
+	return c
 }
 
 func ExampleClient_Get() {
