@@ -66,19 +66,28 @@ func (q *AuditQuery) values(cursor string) url.Values {
 	return v
 }
 
-// An AuditEntry is one line of the audit log. The vocabulary of Action is open.
+// An AuditEntry is one line of the audit log. Only what the service tells is
+// set; everything may be zero.
 type AuditEntry struct {
-	ID           string
-	Time         time.Time
-	Action       string
-	IdentityID   string
-	IdentityType string
-	Path         string
-	SourceIP     string
-	UserAgent    string
-	Success      bool
-	Duration     time.Duration
-	RequestID    string
+	// ID names the entry.
+	ID string
+	// Time is when it happened.
+	Time time.Time
+	// Action is such as "read" or "write". The vocabulary is open.
+	Action string
+	// IdentityID is who did it, such as "sa:billing-prod"; IdentityType is
+	// "user", "service_account" or "group".
+	IdentityID, IdentityType string
+	// Path is the secret's path; empty where it was about something else.
+	Path string
+	// SourceIP and UserAgent are those of the request.
+	SourceIP, UserAgent string
+	// Success is false where it was refused or failed.
+	Success bool
+	// Duration is how long the service took.
+	Duration time.Duration
+	// RequestID is the request that did it, as in [Error.RequestID].
+	RequestID string
 	// Extra is what else the service tells, as a JSON object whose members
 	// depend on Action. May be nil.
 	Extra json.RawMessage

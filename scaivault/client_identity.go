@@ -9,20 +9,29 @@ import (
 )
 
 // An Identity is who a token belongs to. Only ID, Type, TenantID, PartnerID and
-// Scopes are always told.
+// Scopes are always told; everything else may be zero.
 type Identity struct {
-	ID             string    `json:"identity_id"`
-	Type           string    `json:"identity_type"`
-	DisplayName    string    `json:"display_name"`
-	TenantID       string    `json:"tenant_id"`
-	PartnerID      string    `json:"partner_id"`
-	Scopes         []string  `json:"scopes"`
-	Groups         []string  `json:"groups"`
-	Roles          []string  `json:"roles"`
+	// ID is such as "sa:billing-prod" or "user:ops".
+	ID string `json:"identity_id"`
+	// Type is "user", "service_account" or "group"; the vocabulary is open.
+	Type string `json:"identity_type"`
+	// DisplayName is for people.
+	DisplayName string `json:"display_name"`
+	// TenantID and PartnerID say whose the identity is.
+	TenantID  string `json:"tenant_id"`
+	PartnerID string `json:"partner_id"`
+	// Scopes are what the token is good for, such as "secrets:read".
+	Scopes []string `json:"scopes"`
+	// Groups and Roles are the identity's own.
+	Groups []string `json:"groups"`
+	Roles  []string `json:"roles"`
+	// TokenExpiresAt is when the token ends; zero where the service does not
+	// tell.
 	TokenExpiresAt time.Time `json:"-"`
 }
 
-// WhoAmI tells whose token this client uses, by GET /v1/auth/whoami.
+// WhoAmI tells whose token this client uses, by GET /v1/auth/whoami. It is a way
+// to see that a token is good: [ErrUnauthenticated] says that it is not.
 func (c *Client) WhoAmI(ctx context.Context) (*Identity, error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()

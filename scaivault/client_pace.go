@@ -24,9 +24,10 @@ type PaceConfig struct {
 	// Share is the part of each limit to use, above 0 and up to 1; give less
 	// where several clients share an identity. If zero, 0.9.
 	Share float64
-	// PerMinute are limits in units per minute, by category, in place of the
-	// managed service's documented ones. What the service says in its answers
-	// replaces both. Zero or less means no limit. May be nil.
+	// PerMinute are the limits of a service of your own, in units per minute,
+	// by category, in place of the managed service's documented ones. What the
+	// service says in its answers replaces both: to use less of a limit than
+	// there is, lower Share. Zero or less means no limit. May be nil.
 	PerMinute map[Category]int
 }
 

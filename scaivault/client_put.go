@@ -31,7 +31,8 @@ import (
 //
 // IfAbsent, IfVersion and IfUnchanged are a look before the write; the service
 // documents no such condition, so another writer can come in between. If the
-// look says no, the error matches [ErrConflict].
+// look says no, the error matches [ErrConflict]; so does a path that still holds
+// a deleted secret, see [DeleteOptions] and [Client.Restore].
 //
 // A path, data or option that cannot be sent is [ErrInvalid], before any I/O.
 // json.Number keeps its digits and json.RawMessage its text.

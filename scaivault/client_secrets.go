@@ -27,8 +27,10 @@ func (c *Client) getOnce(ctx context.Context, path string) (*Secret, error) {
 	return c.get(ctx, path, nil, true)
 }
 
-// GetVersion reads one version of a secret. A version that never was, or that
-// is no longer kept, is [ErrNotFound].
+// GetVersion reads one version of a secret, by
+// GET /v1/secrets/{path}?version={version}. A version that never was, or that
+// is no longer kept, is [ErrNotFound]; one below 1 is [ErrInvalid], before any
+// I/O.
 func (c *Client) GetVersion(ctx context.Context, path string, version int) (*Secret, error) {
 	if version < 1 {
 		return nil, c.invalid("get", path, fmt.Sprintf("version %d; versions count from 1", version))

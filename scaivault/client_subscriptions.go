@@ -190,7 +190,8 @@ func (o *PollOptions) wrong(id string) string {
 // Poll waits for events of a subscription of the same identity, by
 // GET /v1/subscriptions/{id}/poll, and tells whether there are more. No event
 // until the timeout is no error. Every event comes again, in some later poll,
-// until [Client.Ack] has acknowledged it.
+// until [Client.Ack] has acknowledged it. A subscription that does not exist, or
+// no longer, is [ErrNotFound]; [Client.Watch] makes it anew.
 //
 // If the answer holds what is no event, the error matches [ErrUnavailable] and
 // comes with the events that could be read. Where ctx has no deadline the whole
@@ -257,7 +258,8 @@ func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*colle
 // Ack acknowledges events, so that they are not delivered again, by
 // POST /v1/subscriptions/{id}/ack. Acknowledge what was processed. Doing it
 // twice does no harm, so it is repeated like a read. With no ids it does
-// nothing.
+// nothing. A subscription that does not exist is [ErrNotFound], and an id that
+// is empty [ErrInvalid], before any I/O.
 func (c *Client) Ack(ctx context.Context, id string, eventIDs ...string) error {
 	const op = "ack"
 	if reason := brokenID(id); reason != "" {

@@ -94,6 +94,15 @@
 // expire are renewed before, in the background; a 401 renews once and repeats the
 // call once.
 //
+// [ClientConfig.TenantID] chooses a tenant, and [Client.PartnerSecrets] the
+// secrets that all tenants of a partner share. [ClientConfig.TLSConfig] has a
+// certificate authority or a client certificate of your own.
+//
+// [Client.Watch] tells of what happens to secrets, so that a cache or a pool of
+// connections can follow. Where the service is to call instead, make a
+// subscription with a [WebhookSpec], and give each request to [VerifyWebhook]
+// and then to [ParseEvent].
+//
 // [PaceConfig] keeps a Client below the service's rate limits, and
 // [Client.Stats] shows what is left of them.
 //
@@ -101,9 +110,16 @@
 //
 // Every error matches one of the sentinels, such as [ErrNotFound], by
 // [errors.Is]; but for a context that the caller cancelled, which shows as
-// [context.Canceled]. [*Error] has the details. When more than one source was
-// asked, the error is a [*FailoverError] that names every attempt and unwraps
-// to the authority's error alone.
+// [context.Canceled]. [*Error] has the details, among them the service's code
+// and the id of the request. When more than one source was asked, the error is a
+// [*FailoverError] that names every attempt and unwraps to the authority's error
+// alone. [Client.GetBatch] returns what it could read, and a [*BatchError] with
+// an error for each of the others.
+//
+// [ErrUncertain] is the one error after which a write may have been done: look
+// at what stands there before you write again. After any other error of a Put
+// nothing was written. Where the service does not offer what is not
+// documented, the error also matches [errors.ErrUnsupported].
 //
 // # Redaction
 //

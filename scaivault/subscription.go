@@ -16,13 +16,18 @@ import (
 // A Subscription is a lasting interest in events, which the service keeps. ID
 // is always told; everything else may be zero.
 type Subscription struct {
-	ID     string
-	Name   string
-	Status string // such as "active"; the vocabulary is open
+	// ID is given by the service.
+	ID string
+	// Name is for people.
+	Name string
+	// Status is such as "active"; the vocabulary is open.
+	Status string
 	// IdentityID is the owner, who alone may poll.
 	IdentityID string
-	Paths      []string
-	Events     []EventType
+	// Paths are the globs of the paths that it is about, and Events the types
+	// of events.
+	Paths  []string
+	Events []EventType
 	// Delivery is "polling" or "webhook".
 	Delivery string
 	// WebhookURL is where a webhook's events go. The webhook's secret is not

@@ -19,30 +19,30 @@ type Trace struct {
 
 // GetInfo tells of one read.
 type GetInfo struct {
-	Path     string
-	Stage    Stage  // StageUnknown where the call failed before that
-	Source   string // who answered; empty if nobody did
-	Failover bool
-	Took     time.Duration
-	Attempts []Attempt // the sources that had no value, in order
-	Err      error
+	Path     string        // as it was asked of the Store
+	Stage    Stage         // StageUnknown where the call failed before that
+	Source   string        // who answered; empty if nobody did
+	Failover bool          // as Secret.Failover
+	Took     time.Duration // how long the whole call took
+	Attempts []Attempt     // the sources that had no value, in order
+	Err      error         // what the call returned
 }
 
 // PutInfo tells of one write.
 type PutInfo struct {
-	Path    string
-	Stage   Stage  // StageUnknown where the call failed before that
-	Source  string // who took it; empty if nobody did
-	Version int
-	Took    time.Duration
-	Err     error
-	Mirror  error
+	Path    string        // as it was asked of the Store
+	Stage   Stage         // StageUnknown where the call failed before that
+	Source  string        // who took it; empty if nobody did
+	Version int           // the new version at Source; 0 where it did not say
+	Took    time.Duration // how long the whole call took
+	Err     error         // what the call returned
+	Mirror  error         // as Written.Mirror
 }
 
 // CompareInfo tells of one comparison.
 type CompareInfo struct {
-	Path    string
-	Stage   Stage
+	Path    string // the ScaiVault path
+	Stage   Stage  // at which it was compared
 	Outcome CompareOutcome
 	Fields  []string // the top-level fields that differ, by name
 	Err     error    // why a side could not be read
