@@ -12,14 +12,8 @@ import (
 // FuzzAnswers gives any body to every call. Nothing may panic, a value comes only
 // without an error, and what was read can be sent back.
 func FuzzAnswers(f *testing.F) {
-	for _, body := range []string{
-		vaultBackendJSON, `{"backends":[` + vaultBackendJSON + `]}`, `{"data":{"backends":null},"has_more":true}`, `[]`, `null`, ``, `{`,
-		`{"id":"x","name":"n","type":"hashicorp-vault","config":7,"sync_interval":"1d12h","extra":{}}`,
-		`{"status":{"status":"healthy","connection":"connected","last_sync_duration_ms":1e308}}`,
-		`{"conflicts":["a",{"path":"b","detected_at":"x"}]}`,
-	} {
-		f.Add(body)
-	}
+	f.Add(vaultBackendJSON)
+	f.Add(`{"backends":[` + vaultBackendJSON + `]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		s := newScript()
 		for _, on := range []string{list, create, get, patch, remove, status, resync, clash} {

@@ -127,10 +127,6 @@ func TestReadingASecretAllocatesLittle(t *testing.T) {
 func FuzzSecretBody(f *testing.F) {
 	f.Add(200, oneSecret)
 	f.Add(404, refusal("secret_not_found"))
-	f.Add(403, balancerPage)
-	f.Add(200, `{"data":{"a":1e400}`)
-	f.Add(200, `{"d\u0061ta":{"a":"\ud800"},"x":[{}],"x":"\u00e9"}`)
-	f.Add(200, "{\"data\":{},\"\xff\":\"\xff\",\"version\":\"7\",\"metadata\":{\"tags\":[1]},\"created_at\":\"2030-01-02T03:04:05,5Z\"} \n")
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		if status < 200 || status > 599 {
 			return

@@ -174,9 +174,7 @@ func TestClientSurvivesStrangeTypes(t *testing.T) {
 
 // FuzzValidatePath agrees with the documented alphabet and limits.
 func FuzzValidatePath(f *testing.F) {
-	for _, seed := range []string{"a/b", "", "/", "a//b", "A", strings.Repeat("a", 513), "a/b/c/d/e/f/g/h/i/j/k", "ü", "a\x00"} {
-		f.Add(seed)
-	}
+	f.Add(strings.Repeat("a", 513))
 	f.Fuzz(func(t *testing.T, path string) {
 		ok := path != "" && len(path) <= 512 && strings.Count(path, "/") < 10
 		for _, level := range strings.Split(path, "/") {

@@ -166,12 +166,7 @@ func TestTokenIsFoundUnderAnyOfItsNames(t *testing.T) {
 // which does not quote it.
 func FuzzIssuerAnswer(f *testing.F) {
 	const marker = "c4n4ry of the issuer!"
-	f.Add(200, `{"access_token":"skt_1","expires_in":3600,"token_type":"Bearer"}`, "")
 	f.Add(200, `{"token":"`+jwt(`{"exp":1e99}`)+`","expires_at":"2030-01-01T00:00:00Z"}`, "Mon, 03 Feb 2031 04:05:06 GMT")
-	f.Add(200, `{"token":"a..b","expires_in":"-9223372036854775808d"}`, "")
-	f.Add(201, `{"error":{"code":"access_denied"}}`, "")
-	f.Add(400, `{"error":"invalid_client","error_description":7}`, "")
-	f.Add(503, balancerPage, "-1")
 	f.Fuzz(func(t *testing.T, status int, body, header string) {
 		if status < 200 || status > 999 {
 			return

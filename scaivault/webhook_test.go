@@ -179,7 +179,6 @@ func TestParseEvent(t *testing.T) {
 // what it was given.
 func FuzzVerifyWebhook(f *testing.F) {
 	f.Add("1", "sha256="+strings.Repeat("0", 64), []byte(hookBody), hookSecret)
-	f.Add("99999999999", "sha256=", []byte(nil), "")
 	f.Fuzz(func(t *testing.T, timestamp, signature string, body []byte, secret string) {
 		err := scaivault.VerifyWebhook(http.Header{"X-Scaivault-Timestamp": {timestamp}, "X-Scaivault-Signature": {signature}}, body, secret)
 		if err == nil {
@@ -203,8 +202,6 @@ func FuzzVerifyWebhook(f *testing.F) {
 // one line.
 func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(hookBody))
-	f.Add([]byte(`{"event_id":"e","event_type":"t","data":{"version":1e400},"timestamp":{}}`))
-	f.Add([]byte(`{"event_id":"e","event_type":"t","data":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e, err := scaivault.ParseEvent(body)
 		if err != nil {

@@ -31,8 +31,6 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func FuzzRetryAfter(f *testing.F) {
-	f.Add("3")
-	f.Add("Wed, 02 Jan 2030 03:04:15 GMT")
 	f.Fuzz(func(t *testing.T, text string) {
 		got := wire.RetryAfter(http.Header{"Retry-After": {text}}, headerNow)
 		require.GreaterOrEqual(t, got, time.Duration(0))
@@ -41,9 +39,6 @@ func FuzzRetryAfter(f *testing.F) {
 }
 
 func FuzzRateLimit(f *testing.F) {
-	f.Add("100", "7", "1893556000")
-	f.Add("100, 100;w=60", "0", "60")
-	f.Add("", "7", "Wed, 02 Jan 2030 03:04:15 GMT")
 	f.Fuzz(func(t *testing.T, limit, remaining, reset string) {
 		header := http.Header{"X-Ratelimit-Limit": {limit}, "X-Ratelimit-Remaining": {remaining}, "X-Ratelimit-Reset": {reset}}
 		q, ok := wire.RateLimit(header, headerNow)

@@ -45,8 +45,6 @@ func TestGlob(t *testing.T) {
 }
 
 func FuzzGlobMatchesAsTheObviousWay(f *testing.F) {
-	f.Add("a/**/b*/?", "a/x/bc/d")
-	f.Add("**/**/a", "a/a/a")
 	f.Fuzz(func(t *testing.T, pattern, path string) {
 		if pattern == "" || len(pattern) > 24 || len(path) > 24 {
 			return
