@@ -49,74 +49,15 @@ func (c *Client) list(ctx context.Context, of collection) iter.Seq2[json.RawMess
 }
 
 func (c *Client) collectionPage(ctx context.Context, of collection, cursor string, seen *cursorGuard) (_ []json.RawMessage, next string, _ error) {
-	ctx, cancel := c.withDeadline(ctx)
-	defer cancel()
 	r := request{op: of.op, path: of.path, method: http.MethodGet, apiPath: of.apiPath, query: queryPage(cursor, of.limit), reads: true, category: of.category}
 	for name, value := range of.query {
 		r.query.Set(name, value)
 	}
-	ans, err := c.exchange(ctx, r)
-	if err != nil {
-		return nil, "", plain(err)
-	}
-	page := collectionPage{key: of.key}
-	if err := ans.decode(r, &page); err != nil {
+	p := page[json.RawMessage]{key: of.key}
+	if err := ask(ctx, c, r, &p, seen); err != nil {
 		return nil, "", err
 	}
-	switch {
-	case !page.known:
-		return nil, "", ans.malformed(r, "the answer holds no list of "+of.key)
-	case page.more && page.next == "":
-		return nil, "", ans.malformed(r, "there is more, but the answer names no cursor")
-	case !seen.isNew(page.next):
-		return nil, "", ans.malformed(r, "the service repeats its cursor, so the listing would never end")
-	}
-	return page.items, page.next, nil
-}
-
-// A collectionPage is one page, under its own key or one that other
-// collections use, or as a bare array.
-type collectionPage struct {
-	key   string
-	hints bool // more and next are but hints: what can't be read of them is left out
-	items []json.RawMessage
-	next  string
-	more  bool // the service says so
-	known bool // there was a list
-}
-
-func (p *collectionPage) UnmarshalJSON(b []byte) error {
-	if bytes.HasPrefix(b, []byte("[")) {
-		p.known = true
-		return json.Unmarshal(b, &p.items)
-	}
-	var fields map[string]json.RawMessage
-	var w struct {
-		Cursor     wireCursor `json:"cursor"`
-		NextCursor wireCursor `json:"next_cursor"`
-		HasMore    *bool      `json:"has_more"`
-	}
-	if err := json.Unmarshal(b, &fields); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(b, &w); err != nil && !p.hints {
-		return err
-	}
-	if w.HasMore == nil || *w.HasMore {
-		p.next = defaultTo(string(w.NextCursor), string(w.Cursor))
-	}
-	p.more = w.HasMore != nil && *w.HasMore
-	for _, key := range []string{p.key, "data", "items"} {
-		list, ok := fields[key]
-		if !ok {
-			continue
-		}
-		p.known = true // also as null, which some encoders write for an empty list
-		if string(list) != "null" {
-			return json.Unmarshal(list, &p.items)
-		}
-	}
-	return nil
+	return p.items, p.next, nil
 }
 
 // maxIDLength is far above the length of any id of the service.

@@ -85,56 +85,21 @@ func (l *lister) item(ctx context.Context, item wireEntry, prefix string, yield 
 }
 
 // page asks for one page.
-func (l *lister) page(ctx context.Context, prefix, cursor string, seen *cursorGuard) (*listPage, error) {
-	ctx, cancel := l.c.withDeadline(ctx)
-	defer cancel()
+func (l *lister) page(ctx context.Context, prefix, cursor string, seen *cursorGuard) (*page[wireEntry], error) {
 	r := request{
 		op: "list", path: strings.TrimSuffix(prefix, "/"), method: http.MethodGet, apiPath: l.c.secrets,
 		query: queryList(prefix, cursor, l.limit), reads: true, category: CategoryList,
 	}
-	ans, err := l.c.exchange(ctx, r)
-	if err != nil {
+	p := &page[wireEntry]{key: "secrets"}
+	if err := ask(ctx, l.c, r, p, seen); err != nil {
 		return nil, listFailure(err)
 	}
-	var page listPage
-	if err := ans.decode(r, &page); err != nil {
-		return nil, err
-	}
-	switch {
-	case !page.known:
-		return nil, ans.malformed(r, "the answer holds no list of secrets")
-	case page.more && page.next == "":
-		return nil, ans.malformed(r, "there is more, but the answer names no cursor")
-	case !seen.isNew(page.next):
-		return nil, ans.malformed(r, "the service repeats its cursor, so the listing would never end")
-	}
-	return &page, nil
-}
-
-// A cursorGuard notices that cursors go in a circle. It remembers one of them,
-// at ever longer distances, so it finds every circle and never grows.
-type cursorGuard struct {
-	kept         string
-	steps, until int
-}
-
-func (g *cursorGuard) isNew(cursor string) bool {
-	if cursor == "" {
-		return true
-	}
-	if cursor == g.kept {
-		return false
-	}
-	if g.steps++; g.steps > g.until {
-		g.kept, g.steps, g.until = cursor, 0, 2*g.until+1
-	}
-	return true
+	return p, nil
 }
 
 // listFailure is the error of a listing. Its address is inferred, so a 404
 // rather says that the service does not know it than that nothing is there.
 func listFailure(err error) error {
-	err = plain(err)
 	var e *Error
 	if errors.As(err, &e) && errors.Is(e.Kind, ErrNotFound) {
 		own := *e
@@ -158,63 +123,4 @@ func (e *wireEntry) UnmarshalJSON(b []byte) error {
 	}
 	type plainEntry wireEntry
 	return json.Unmarshal(b, (*plainEntry)(e))
-}
-
-// A listPage is one page in any of the envelopes that the service's clients
-// and other collections show.
-type listPage struct {
-	items []wireEntry
-	next  string
-	more  bool // the service says so
-	known bool // there was a list
-}
-
-// UnmarshalJSON accepts the items under secrets, data or items, or as a bare
-// array, and stops where has_more says so.
-func (p *listPage) UnmarshalJSON(b []byte) error {
-	if bytes.HasPrefix(b, []byte("[")) {
-		p.known = true
-		return json.Unmarshal(b, &p.items)
-	}
-	var w struct {
-		Secrets, Data, Items json.RawMessage
-		Cursor               wireCursor `json:"cursor"`
-		NextCursor           wireCursor `json:"next_cursor"`
-		HasMore              *bool      `json:"has_more"`
-	}
-	if err := json.Unmarshal(b, &w); err != nil {
-		return err
-	}
-	if w.HasMore == nil || *w.HasMore {
-		p.next = defaultTo(string(w.NextCursor), string(w.Cursor))
-	}
-	p.more = w.HasMore != nil && *w.HasMore
-	for _, list := range []json.RawMessage{w.Secrets, w.Data, w.Items} {
-		if list == nil {
-			continue
-		}
-		p.known = true // also as null, which some encoders write for an empty list
-		if string(list) != "null" {
-			return json.Unmarshal(list, &p.items)
-		}
-	}
-	return nil
-}
-
-// wireCursor reads a cursor, also one that is a number. What it cannot read is
-// an error: a listing must not end early in silence.
-type wireCursor string
-
-func (c *wireCursor) UnmarshalJSON(b []byte) error {
-	if bytes.HasPrefix(b, []byte(`"`)) {
-		return json.Unmarshal(b, (*string)(c))
-	}
-	var number *json.Number
-	if err := json.Unmarshal(b, &number); err != nil {
-		return err
-	}
-	if number != nil {
-		*c = wireCursor(*number)
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ package scaivault
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -218,7 +219,7 @@ func (c *Client) Poll(ctx context.Context, id string, opts *PollOptions) (events
 const opPoll = "poll"
 
 // poll is Poll with the events as they came.
-func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*collectionPage, error) {
+func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*page[json.RawMessage], error) {
 	if opts == nil {
 		opts = &PollOptions{}
 	}
@@ -242,17 +243,17 @@ func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*colle
 	if err != nil {
 		return nil, plain(err)
 	}
-	page := &collectionPage{key: "events", hints: true}
+	events := &page[json.RawMessage]{key: "events", hints: true}
 	if len(ans.body) == 0 && ans.status == http.StatusNoContent {
-		return page, nil
+		return events, nil
 	}
-	if err := ans.decode(r, page); err != nil {
+	if err := ans.decode(r, events); err != nil {
 		return nil, err
 	}
-	if !page.known {
+	if !events.known {
 		return nil, ans.malformed(r, "the answer holds no list of events")
 	}
-	return page, nil
+	return events, nil
 }
 
 // Ack acknowledges events, so that they are not delivered again, by

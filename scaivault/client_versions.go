@@ -86,10 +86,9 @@ func (c *Client) versions(ctx context.Context, op, path string) ([]VersionInfo, 
 			return nil, c.unsupported(op, path, "a list of versions")
 		case !page.known:
 			return nil, ans.malformed(r, "the answer holds no list of versions")
-		case page.more && page.next == "":
-			return nil, ans.malformed(r, "there is more, but the answer names no cursor")
-		case !seen.isNew(page.next):
-			return nil, ans.malformed(r, "the service repeats its cursor, so the listing would never end")
+		}
+		if wrong := page.wrong(&seen); wrong != "" {
+			return nil, ans.malformed(r, wrong)
 		}
 		for _, v := range page.items {
 			if v.Version < 1 {
@@ -136,9 +135,8 @@ func (v *wireVersion) info() VersionInfo {
 // A versionPage is one page in any of the envelopes that the service's other
 // collections show.
 type versionPage struct {
+	pageTail
 	items    []wireVersion
-	next     string
-	more     bool   // the service says so
 	known    bool   // there was a list
 	isSecret bool   // it is a secret with its value
 	path     string // whose versions these are; empty where it is not told
@@ -155,9 +153,6 @@ func (p *versionPage) UnmarshalJSON(b []byte) error {
 	var w struct {
 		Path                  lenient[string] `json:"path"`
 		Versions, Data, Items json.RawMessage
-		Cursor                wireCursor `json:"cursor"`
-		NextCursor            wireCursor `json:"next_cursor"`
-		HasMore               *bool      `json:"has_more"`
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
@@ -166,8 +161,8 @@ func (p *versionPage) UnmarshalJSON(b []byte) error {
 	if p.isSecret {
 		return nil
 	}
-	if p.more = w.HasMore != nil && *w.HasMore; w.HasMore == nil || p.more {
-		p.next = defaultTo(string(w.NextCursor), string(w.Cursor))
+	if err := p.readTail(b); err != nil {
+		return err
 	}
 	for _, list := range []json.RawMessage{w.Versions, w.Data, w.Items} {
 		if list != nil {
