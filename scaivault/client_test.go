@@ -5,13 +5,10 @@ package scaivault_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,71 +24,6 @@ func service(t testing.TB, opts *scaivaulttest.ServerOptions, change ...configur
 	token := s.IssueToken("sa:billing-prod")
 	change = append([]configure{through(s.RoundTripper()), func(cfg *scaivault.ClientConfig) { cfg.Token = scaivault.StaticToken(token) }}, change...)
 	return s, newTestClient(t, "https://scaivault.test", change...)
-}
-
-// quirks are different answers to what the service's documents leave open.
-var quirks = map[string]scaivaulttest.Quirks{
-	"natural":                  {},
-	"PUT answers with data":    {Put: scaivaulttest.PutWithData},
-	"PUT answers 201":          {Put: scaivaulttest.PutCreated},
-	"PUT answers nothing":      {Put: scaivaulttest.PutNoContent},
-	"listing under data":       {ListKey: scaivaulttest.ListData},
-	"omitted metadata cleared": {Omitted: scaivaulttest.OmittedReset},
-	"batch answers 207":        {Batch: scaivaulttest.Batch207},
-	"delete answers nothing":   {Delete: scaivaulttest.DeleteNoContent},
-}
-
-// TestClientUnderEveryQuirk goes through a secret's life, whatever the service
-// answers where its documents are silent.
-func TestClientUnderEveryQuirk(t *testing.T) {
-	t.Parallel()
-	for name, q := range quirks {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, c := service(t, &scaivaulttest.ServerOptions{Quirks: q})
-			ctx := t.Context()
-			meta := scaivault.Metadata{Description: "d", Tags: []string{"a"}, Owner: "team:x", Values: map[string]any{"k": "v"}}
-			w, err := c.Put(ctx, testPath, map[string]any{"v": "1"}, &scaivault.PutOptions{Type: scaivault.TypeKV, Metadata: meta, MaxVersions: 5, ExpiresIn: 720 * time.Hour})
-			require.NoError(t, err)
-			assert.Contains(t, []int{0, 1}, w.Version)
-			assert.Equal(t, "scaivault", w.Source)
-			_, err = c.Put(ctx, testPath, map[string]any{"v": "2"}, &scaivault.PutOptions{Metadata: meta})
-			require.NoError(t, err)
-
-			s, err := c.Get(ctx, testPath)
-			require.NoError(t, err)
-			v, _ := s.Field("v")
-			assert.Equal(t, "2", v)
-			assert.Equal(t, 2, s.Version())
-			assert.Equal(t, meta, s.Info().Metadata)
-			s, err = c.GetVersion(ctx, testPath, 1)
-			require.NoError(t, err)
-			v, _ = s.Field("v")
-			assert.Equal(t, "1", v)
-			_, err = c.GetVersion(ctx, testPath, 9)
-			requireMatches(t, err, scaivault.ErrNotFound)
-
-			assert.Equal(t, []string{testPath}, listed(t, c, "environments/production"))
-			assert.Equal(t, []string{testPath}, listed(t, c, ""))
-			assert.Empty(t, listed(t, c, "environments/prod"))
-
-			batch, err := c.GetBatch(ctx, []string{testPath, "not/there", testPath, "Not/Allowed"})
-			var partial *scaivault.BatchError
-			require.ErrorAs(t, err, &partial)
-			assert.Equal(t, []string{"Not/Allowed", "not/there"}, slices.Sorted(maps.Keys(partial.Errors)))
-			requireMatches(t, partial.Errors["not/there"], scaivault.ErrNotFound)
-			requireMatches(t, partial.Errors["Not/Allowed"], scaivault.ErrInvalid)
-			require.Len(t, batch, 1)
-			assert.Equal(t, meta, batch[testPath].Info().Metadata)
-
-			require.NoError(t, c.Delete(ctx, testPath, nil))
-			_, err = c.Get(ctx, testPath)
-			requireMatches(t, err, scaivault.ErrNotFound)
-			_, err = c.Put(ctx, testPath, map[string]any{}, nil)
-			requireMatches(t, err, scaivault.ErrConflict)
-			requireMatches(t, c.Delete(ctx, "not/there", &scaivault.DeleteOptions{Permanent: true}), scaivault.ErrNotFound)
-		})
-	}
 }
 
 func listed(t testing.TB, c *scaivault.Client, prefix string) []string {

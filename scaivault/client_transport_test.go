@@ -122,11 +122,6 @@ func TestConnectionsAreKeptForManyCallsAtOnce(t *testing.T) {
 	require.LessOrEqual(t, opened.Load(), int64(calls+calls/4), "net/http dials ahead while it waits for a free one")
 }
 
-// A roundTrip is a transport of one func.
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // TestTenantInThePath, of every call that acts in a tenant.
 func TestTenantInThePath(t *testing.T) {
 	t.Parallel()

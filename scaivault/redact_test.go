@@ -210,7 +210,7 @@ func TestNoPrinterAndNoEncoderShowsAToken(t *testing.T) {
 
 	cfg := scaivault.ClientConfig{
 		URLs: []string{"https://scaivault.example.com"}, Token: source,
-		HTTPClient: &http.Client{Transport: transportFunc(func(req *http.Request) (*http.Response, error) {
+		HTTPClient: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 			return &http.Response{
 				StatusCode: http.StatusOK, Header: http.Header{}, Request: req,
 				Body: io.NopCloser(strings.NewReader(oneSecret)),
@@ -233,10 +233,6 @@ func TestNoPrinterAndNoEncoderShowsAToken(t *testing.T) {
 	add(all, "Store: ", someHoldersOf(store))
 	assertNoLeak(t, newDetector(token), all)
 }
-
-type transportFunc func(*http.Request) (*http.Response, error)
-
-func (f transportFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // A holdingSource answers with one secret, and keeps it.
 type holdingSource struct {
