@@ -124,6 +124,18 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 		problem("URLs: give %d at most", maxEndpoints)
 	}
 	c.validateTLS(problem)
+	c.validateBounds(problem)
+	if strings.ContainsFunc(c.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
+		problem("UserAgent: holds an unprintable character")
+	}
+	if len(problems) > 0 {
+		return nil, &Error{Kind: ErrInvalid, Op: "configure client", Err: joinLine(problems)}
+	}
+	return urls, nil
+}
+
+// validateBounds refuses numbers that bound nothing.
+func (c *ClientConfig) validateBounds(problem func(format string, args ...any)) {
 	if min(c.Timeout, c.AttemptTimeout, c.EndpointPause, c.Retry.MinWait, c.Retry.MaxWait) < 0 {
 		problem("Timeout, AttemptTimeout, EndpointPause, Retry.MinWait and Retry.MaxWait must not be negative; zero means the default")
 	}
@@ -133,13 +145,6 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 	if share := c.Pace.Share; !(share >= 0 && share <= 1) {
 		problem("Pace.Share: %v is no part of a whole; give a number above 0 and up to 1, or 0 for the default", share)
 	}
-	if strings.ContainsFunc(c.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
-		problem("UserAgent: holds an unprintable character")
-	}
-	if len(problems) > 0 {
-		return nil, &Error{Kind: ErrInvalid, Op: "configure client", Err: joinLine(problems)}
-	}
-	return urls, nil
 }
 
 // validateTLS refuses settings that would be without effect, or unsafe.
