@@ -32,9 +32,9 @@ func (c *Client) Live(ctx context.Context) error {
 	return nil
 }
 
-// ServiceVersion asks for the version of the service, by GET /v1/version. It sends no
+// Version asks for the version of the service, by GET /v1/version. It sends no
 // token. The form of the text is the service's own.
-func (c *Client) ServiceVersion(ctx context.Context) (string, error) {
+func (c *Client) Version(ctx context.Context) (string, error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	r := request{op: "version", method: http.MethodGet, apiPath: apiVersion, reads: true, open: true}

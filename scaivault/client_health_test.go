@@ -21,7 +21,7 @@ func brokenToken(cfg *scaivault.ClientConfig) {
 }
 
 func versionOf(ctx context.Context, c *scaivault.Client) error {
-	_, err := c.ServiceVersion(ctx)
+	_, err := c.Version(ctx)
 	return err
 }
 
@@ -38,7 +38,7 @@ func TestHealthSendsNoToken(t *testing.T) {
 	}}
 	c := newTestClient(t, s.URL(), through(seen), brokenToken, func(cfg *scaivault.ClientConfig) { cfg.TenantID = "tnt_x" })
 	require.NoError(t, c.Live(t.Context()))
-	version, err := c.ServiceVersion(t.Context())
+	version, err := c.Version(t.Context())
 	require.NoError(t, err)
 	require.NotEmpty(t, version)
 	ready, err := c.Ready(t.Context())
@@ -67,7 +67,7 @@ func TestHealthTakesOnlyTheServicesAnswers(t *testing.T) {
 	}
 	c := serve(t, answer(200, `{"status":"degraded","version":"2.1.0-beta+x","unknown":[{}]}`))
 	require.NoError(t, c.Live(t.Context()), "the vocabulary is open")
-	version, err := c.ServiceVersion(t.Context())
+	version, err := c.Version(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "2.1.0-beta+x", version)
 }

@@ -109,7 +109,7 @@ func TestOpenCallsNeedNoToken(t *testing.T) {
 		_, err := c.Ready(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, c.Live(t.Context()))
-		_, err = c.ServiceVersion(t.Context())
+		_, err = c.Version(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, key.RequestCount("", "**"))
 		requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrUnavailable)

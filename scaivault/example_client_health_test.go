@@ -16,7 +16,7 @@ func ExampleClient_Ready() {
 	client := exampleClientOf(server, scaivault.ClientConfig{Token: scaivault.StaticToken("no-token-is-sent")})
 	defer client.Close()
 	ctx := context.Background()
-	fmt.Println(client.ServiceVersion(ctx))
+	fmt.Println(client.Version(ctx))
 	server.SetReady(false)
 	fmt.Println(client.Live(ctx)) // its process runs all the same
 	readiness, err := client.Ready(ctx)

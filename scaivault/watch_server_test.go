@@ -286,7 +286,7 @@ func TestWatchGoesOnToTheNextAddress(t *testing.T) {
 		var down atomic.Value
 		down.Store("none")
 		rt := s.RoundTripper()
-		byHost := transportFunc(func(r *http.Request) (*http.Response, error) {
+		byHost := roundTrip(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Host == down.Load() {
 				return reply(502, balancerPage), nil
 			}
