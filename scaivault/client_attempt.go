@@ -91,11 +91,13 @@ func (a *attempt) failed(ctx context.Context, cause error) *Error {
 func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error) error {
 	e := a.failed(ctx, cause)
 	e.Status, e.RequestID = resp.StatusCode, wire.Identifier(resp.Header.Get("X-Request-ID"))
+	kind := kindOf(resp.StatusCode, "", false)
+	open := resp.StatusCode/100 == 2 || leavesOpen(&Error{Kind: kind, Status: resp.StatusCode}) // whoever ended the call
 	if ctx.Err() == nil {
-		e.Kind = kindOf(resp.StatusCode, "", false)
+		e.Kind = kind
 		e.RetryAfter = wire.RetryAfter(resp.Header, time.Now())
 	}
-	if (resp.StatusCode/100 == 2 || leavesOpen(e)) && !a.r.reads {
+	if open && !a.r.reads {
 		return sentError{e}
 	}
 	return e

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -296,3 +297,34 @@ func TestPutOnTheWire(t *testing.T) {
 		})
 	}
 }
+
+// TestWriteLeftInTheMiddleOfItsAnswer: whoever goes while the body is on its way
+// does not turn a status that leaves it open into one that says no.
+func TestWriteLeftInTheMiddleOfItsAnswer(t *testing.T) {
+	t.Parallel()
+	for status, open := range map[int]bool{200: true, 303: true, 408: true, 500: true, 502: true, 503: true, 504: true, 401: false, 403: false, 429: false} {
+		synctest.Test(t, func(t *testing.T) {
+			rt := &script{answers: says2(func(r *http.Request) (*http.Response, error) {
+				resp, err := says(status, "")(r)
+				resp.ContentLength, resp.Body = -1, io.NopCloser(readerFunc(func([]byte) (int, error) {
+					<-r.Context().Done()
+					return 0, r.Context().Err()
+				}))
+				return resp, err
+			}, says(404, refusal("secret_not_found")))}
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			err := putOf(map[string]any{"k": "v"}, nil)(ctx, newTestClient(t, "https://s.test", through(rt)))
+			if open {
+				requireMatches(t, err, scaivault.ErrUncertain, context.Canceled)
+			} else {
+				requireMatches(t, err, context.Canceled)
+			}
+			require.Equal(t, status, requireError(t, err).Status)
+		})
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
