@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -131,9 +132,14 @@ func TestLargeAnswerCostsNoMemory(t *testing.T) { // alone, as it measures
 
 func TestAnswerOfExactlyTheLimitIsRead(t *testing.T) {
 	t.Parallel()
-	c := serve(t, answer(200, oneSecret), func(cfg *scaivault.ClientConfig) { cfg.MaxResponseBytes = int64(len(oneSecret)) })
+	for _, limit := range []int64{int64(len(oneSecret)), math.MaxInt64} {
+		c := serve(t, answer(200, oneSecret), func(cfg *scaivault.ClientConfig) { cfg.MaxResponseBytes = limit })
+		_, err := c.Get(t.Context(), testPath)
+		require.NoError(t, err)
+	}
+	c := serve(t, answer(200, oneSecret), func(cfg *scaivault.ClientConfig) { cfg.MaxResponseBytes = int64(len(oneSecret)) - 1 })
 	_, err := c.Get(t.Context(), testPath)
-	require.NoError(t, err)
+	requireMatches(t, err, scaivault.ErrUnavailable)
 }
 
 func TestCompressedAnswerIsRead(t *testing.T) {
