@@ -107,6 +107,9 @@ func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error) 
 // scrubWords takes a token and a secret's data out of the server's words.
 func scrubWords(e *Error, token string, secret []byte) {
 	e.Message = wire.Scrub(e.Message, token, secret)
+	for _, text := range []*string{&e.Code, &e.RequestID, &e.Reason} {
+		*text = wire.Scrub(*text, token, nil)
+	}
 	if e.Details == nil {
 		return
 	}

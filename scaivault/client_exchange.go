@@ -233,8 +233,10 @@ func (a *answer) decode(r request, into any) *Error {
 }
 
 func (a *answer) malformed(r request, reason string) *Error {
-	return &Error{
+	e := &Error{
 		Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path),
 		Status: a.status, RequestID: wire.Identifier(a.header.Get("X-Request-ID")), Reason: reason,
 	}
+	a.scrub(e)
+	return e
 }

@@ -249,6 +249,30 @@ func TestServersWordsDoNotQuoteTheRequest(t *testing.T) {
 	}
 }
 
+// TestNoTokenComesBackInAnError, wherever in its answer a server puts it.
+func TestNoTokenComesBackInAnError(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]http.HandlerFunc{
+		"request id":             answer(404, refusal("secret_not_found"), "X-Request-ID", testToken),
+		"request id of a page":   answer(404, balancerPage, "X-Request-ID", "of:"+testToken),
+		"request id of an error": answer(404, `{"error":{"code":"secret_not_found","request_id":"`+testToken+`"}}`),
+		"request id of garbage":  answer(200, "{", "X-Request-ID", testToken),
+		"code":                   answer(404, refusal(testToken)),
+		"code of a batch entry":  answer(200, `{"errors":{"`+testPath+`":{"code":"`+testToken+`"}}}`, "X-Request-ID", testToken),
+		"content type":           answer(404, "x", "Content-Type", testToken),
+	} {
+		c := serve(t, h)
+		_, err := c.GetBatch(t.Context(), []string{testPath})
+		for _, err := range []error{err, getOf(testPath)(t.Context(), c), putOf(map[string]any{"k": "v"}, nil)(t.Context(), c)} {
+			if err != nil {
+				require.NotContains(t, err.Error(), testToken, name)
+				e := requireError(t, err)
+				require.NotContains(t, e.Code+e.RequestID+e.Reason+e.Message, testToken, name)
+			}
+		}
+	}
+}
+
 // TestSameDataFromBeforeIsNotOurWrite: the look for a lost write is not taken in
 // by an older version with the same data.
 func TestSameDataFromBeforeIsNotOurWrite(t *testing.T) {
