@@ -65,9 +65,14 @@ type ClientConfig struct {
 	UserAgent string
 }
 
-func (c *ClientConfig) timeout() time.Duration { return defaultTo(c.Timeout, 30*time.Second) }
+// maxTimeout is what the timeouts are cut to, so that no sum of them overflows.
+const maxTimeout = 100 * 365 * 24 * time.Hour
+
+func (c *ClientConfig) timeout() time.Duration {
+	return min(defaultTo(c.Timeout, 30*time.Second), maxTimeout)
+}
 func (c *ClientConfig) attemptTimeout() time.Duration {
-	return defaultTo(c.AttemptTimeout, 10*time.Second)
+	return min(defaultTo(c.AttemptTimeout, 10*time.Second), maxTimeout)
 }
 func (c *ClientConfig) maxResponseBytes() int64 { return defaultTo(c.MaxResponseBytes, 32<<20) }
 func (c *ClientConfig) maxRequestBytes() int64  { return defaultTo(c.MaxRequestBytes, 32<<20) }

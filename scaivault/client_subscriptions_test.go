@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -329,6 +330,18 @@ func TestPollOutlastsItsTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPollWithTheLongestTimeouts: no sum of them overflows.
+func TestPollWithTheLongestTimeouts(t *testing.T) {
+	t.Parallel()
+	rt := &script{answers: says2(says(200, `{"events":[]}`))}
+	c := newTestClient(t, "https://s.test", through(rt), func(cfg *scaivault.ClientConfig) {
+		cfg.Timeout, cfg.AttemptTimeout = math.MaxInt64, math.MaxInt64
+		cfg.HTTPClient.Timeout = time.Hour
+	})
+	_, _, err := c.Poll(context.WithoutCancel(t.Context()), "x", nil)
+	require.NoError(t, err)
 }
 
 func TestAck(t *testing.T) {
