@@ -145,11 +145,12 @@ func (x *exchanger) wait(e *Error) (time.Duration, bool) {
 	if class == retryNever {
 		return 0, false
 	}
-	if !told && !x.budget.failed() {
-		x.stats.denied.Add(1)
+	inBudget := told || x.budget.failed() // what is not repeated is a failure, too
+	if x.r.once || x.repeats >= x.cfg.Retry.maxRetries() || class == retryOnce && x.onces > 0 {
 		return 0, false
 	}
-	if x.r.once || x.repeats >= x.cfg.Retry.maxRetries() || class == retryOnce && x.onces > 0 {
+	if !inBudget {
+		x.stats.denied.Add(1)
 		return 0, false
 	}
 	x.repeats++

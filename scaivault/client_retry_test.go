@@ -3,6 +3,7 @@
 package scaivault_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -203,5 +204,52 @@ func TestRepeatsWaitForTheServiceAndABit(t *testing.T) {
 			different[took] = true
 		}
 		require.Greater(t, len(different), 10)
+	})
+}
+
+// TestStatsTellWhatTheBudgetHasDenied, and not what was not to be repeated.
+func TestStatsTellWhatTheBudgetHasDenied(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for allowed, want := range map[int]uint64{-1: 0, 1: 40} {
+			rt := &script{answers: says2(says(503, "", "Retry-After", "1"))}
+			c := newTestClient(t, "https://s.test", through(rt), retries(allowed), func(cfg *scaivault.ClientConfig) { cfg.Retry.Budget = 10 })
+			for range 45 { // five calls and their repeats spend the budget
+				require.Error(t, getOf(testPath)(t.Context(), c))
+			}
+			require.Equal(t, want, c.Stats().RetriesDenied)
+			require.Zero(t, c.Stats().RetryBudget)
+		}
+	})
+}
+
+// TestCallerWhoLeavesSpendsNoBudget: nothing of that is repeated.
+func TestCallerWhoLeavesSpendsNoBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestClient(t, "https://s.test", through(&script{answers: says2(hangs)}), retries(2))
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			requireMatches(t, getOf(testPath)(ctx, c), scaivault.ErrUnavailable, context.DeadlineExceeded)
+			cancel()
+		}
+		require.Equal(t, 50, c.Stats().RetryBudget)
+	})
+}
+
+// TestTokenSourceIsAskedOnce for a call: what it says is not an answer of the
+// service, which another address or a repetition would help against.
+func TestTokenSourceIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		rt := &script{}
+		c := newTestClient(t, "", hosts("a", "b"), through(rt), retries(2), func(cfg *scaivault.ClientConfig) {
+			cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { asked++; return "", scaivault.ErrUnavailable })
+		})
+		requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrUnavailable)
+		require.Equal(t, 1, asked)
+		require.Zero(t, rt.requests.Load())
+		require.Equal(t, 50, c.Stats().RetryBudget)
 	})
 }
