@@ -218,6 +218,24 @@ func TestWritePrefersAnEndpointThatWorks(t *testing.T) {
 	})
 }
 
+// TestWriteGoesOnToAnEndpointThatWorks, past one that nobody has tried again.
+func TestWriteGoesOnToAnEndpointThatWorks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": refusesDial, "b": refusesDial, "c": says(200, oneSecret)})
+		c := newTestClient(t, "", hosts("a", "b", "c"), through(rt))
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		rt.set("a", says(200, oneSecret))
+		time.Sleep(5*time.Second + 1)
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		rt.set("a", refusesDial)
+		rt.count("b")
+		require.NoError(t, putOf(map[string]any{"k": "v"}, nil)(t.Context(), c))
+		require.Zero(t, rt.count("b"))
+		require.Equal(t, 2, rt.count("c"))
+	})
+}
+
 // TestCallerWhoLeavesSaysNothingAboutAnEndpoint.
 func TestCallerWhoLeavesSaysNothingAboutAnEndpoint(t *testing.T) {
 	t.Parallel()

@@ -198,7 +198,9 @@ func TestRequestThatIsTooLargeIsNotSent(t *testing.T) {
 	requireMatches(t, err, scaivault.ErrInvalid)
 	require.ErrorContains(t, err, "MaxRequestBytes")
 	require.Zero(t, rt.requests.Load())
-	require.NoError(t, putOf(map[string]any{"k": strings.Repeat("v", 900)}, nil)(t.Context(), c))
+	whole := 1000 - len(`{"data":{"k":""},"secret_type":"json"}`)
+	require.NoError(t, putOf(map[string]any{"k": strings.Repeat("v", whole)}, nil)(t.Context(), c))
+	requireMatches(t, putOf(map[string]any{"k": strings.Repeat("v", whole+1)}, nil)(t.Context(), c), scaivault.ErrInvalid)
 }
 
 func TestUserAgentNamesModuleAndVersion(t *testing.T) {
