@@ -115,13 +115,13 @@ func parseEvent(raw json.RawMessage) (Event, bool) {
 	if json.Unmarshal(raw, &w) != nil || w.Type.value == "" {
 		return Event{}, false
 	}
-	if string(w.Data) == "null" {
+	if !isObject(w.Data) {
 		w.Data = nil
 	}
 	return Event{
 		ID: w.ID.value, Type: EventType(w.Type.value), Time: w.Timestamp.Time, Path: w.Path.value,
 		TenantID: w.TenantID.value, PartnerID: w.PartnerID.value, IdentityID: w.IdentityID.value,
-		RequestID: w.RequestID.value, Data: bytes.Clone(w.Data),
+		RequestID: w.RequestID.value, Data: w.Data,
 	}, true
 }
 

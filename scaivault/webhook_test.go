@@ -163,11 +163,16 @@ func TestParseEvent(t *testing.T) {
 	require.Equal(t, "secret.updated a/b (evt_1)", e.String())
 	require.NotContains(t, scaivault.Event{ID: "a\nb", Type: "x\x1b[1m"}.String(), "\n")
 
-	for body, version := range map[string]int{`{"version":7}`: 7, `{"version":7,"new_version":8}`: 8, `{"version":"x"}`: 0, `[1]`: 0, `null`: 0, `{"new_version":-1}`: 0} {
+	for body, version := range map[string]int{`{"version":7}`: 7, `{"version":7,"new_version":8}`: 8, `{"version":"x"}`: 0, `[1]`: 0, `"x"`: 0, `null`: 0, `{"new_version":-1}`: 0} {
 		e, err := scaivault.ParseEvent([]byte(`{"event_id":"e","event_type":"t","timestamp":1,"path":["x"],"data":` + body + `}`))
 		require.NoError(t, err, "fields of another type are zero")
 		require.Equal(t, version, e.Version(), body)
 		require.Empty(t, e.Path)
+		if body[0] == '{' {
+			require.JSONEq(t, body, string(e.Data))
+		} else {
+			require.Nil(t, e.Data)
+		}
 	}
 	for _, body := range []string{"", " ", "null", "[]", "{}", `"x"`, "{", hookBody + "x", hookBody + "{}", `{"event_id":"e"}`, `{"event_type":"t"}`, `{"event_id":1,"event_type":"t"}`, balancerPage} {
 		_, err := scaivault.ParseEvent([]byte(body))
