@@ -205,10 +205,13 @@ func (c *tokenCache) fly(f *tokenFlight) {
 	ctx, cancel := context.WithTimeout(c.lane.ctx, maxTokenFlight)
 	defer cancel()
 	var err error
-	if token, err = c.fetcher.fetch(ctx); err != nil {
-		failure = asTokenError(err)
-	} else {
+	switch token, err = c.fetcher.fetch(ctx); {
+	case err == nil:
 		failure = nil
+	case ctx.Err() != nil: // which is not the ctx of any call
+		failure = &Error{Kind: ErrUnavailable, Op: opGetToken, Reason: fmt.Sprintf("the token source gave none within %v", maxTokenFlight)}
+	default:
+		failure = asTokenError(err)
 	}
 }
 

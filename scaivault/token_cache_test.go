@@ -144,6 +144,21 @@ func TestTokenIsRenewedOnlyWhileThereAreCalls(t *testing.T) {
 	})
 }
 
+// TestTokenThatWasIdleIsRenewedByACall shortly before it ends, which the call
+// does not wait for.
+func TestTokenThatWasIdleIsRenewedByACall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{life: time.Hour}
+		tokens := m.cache(t)
+		requireToken(t, tokens)
+		time.Sleep(113 * time.Minute) // the second one is there since 55 to 56 minutes
+		require.Equal(t, "skt_2", requireToken(t, tokens))
+		synctest.Wait()
+		require.Equal(t, "skt_3", requireToken(t, tokens))
+	})
+}
+
 // TestOneRequestServesAllWhoWait, and each keeps its own ctx: one who gives up
 // costs the others nothing.
 func TestOneRequestServesAllWhoWait(t *testing.T) {
@@ -284,6 +299,20 @@ func TestCallsWaitForTheIssuerWhenNothingIsLeft(t *testing.T) {
 		time.Sleep(time.Second)
 		_, err = tokens.Token(t.Context())
 		require.NoError(t, err)
+	})
+}
+
+// TestTokenSourceThatHangsIsLeft after a minute. That is not the end of the
+// caller's own ctx.
+func TestTokenSourceThatHangsIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{takes: time.Hour}
+		start := time.Now()
+		_, err := m.cache(t).Token(t.Context())
+		requireMatches(t, err, scaivault.ErrUnavailable)
+		require.ErrorContains(t, err, "within 1m0s")
+		require.Equal(t, time.Minute, time.Since(start))
 	})
 }
 
