@@ -58,6 +58,7 @@ func TestAnswersToAWrite(t *testing.T) {
 		"success that says error": {answer(200, refusal("access_denied")), scaivault.ErrUncertain, 0},
 		"cut":                     {hijack(""), scaivault.ErrUncertain, 0},
 		"cut in the body":         {hijack("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), scaivault.ErrUncertain, 0},
+		"another protocol":        {hijack("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), scaivault.ErrUncertain, 0},
 		"cut in a 500":            {hijack("HTTP/1.1 500 X\r\nContent-Length: 9\r\n\r\n{"), scaivault.ErrUncertain, 0},
 		"cut in a 403":            {hijack("HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\n{"), scaivault.ErrUnavailable, 0},
 		"500":                     {answer(500, refusal("internal_error")), scaivault.ErrUncertain, 0},
