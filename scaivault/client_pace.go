@@ -117,11 +117,11 @@ func (p *pacer) bucket(category Category) *bucket {
 	if told := p.told[category].Limit; told > 0 {
 		limit = told
 	}
-	var b *bucket
-	if limit > 0 {
-		units := p.cfg.units(limit)
-		b = &bucket{limit: limit, tokens: rate.NewLimiter(perSecond(units), units)}
+	if limit <= 0 {
+		return nil // until the service tells one
 	}
+	units := p.cfg.units(limit)
+	b := &bucket{limit: limit, tokens: rate.NewLimiter(perSecond(units), units)}
 	p.buckets[category] = b
 	return b
 }

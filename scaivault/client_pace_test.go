@@ -50,8 +50,23 @@ func TestStatsShowWhatIsLeft(t *testing.T) {
 			require.Equal(t, c.want.Remaining, got.Remaining, name)
 			require.True(t, c.want.Reset.Equal(got.Reset), "%s: %v", name, got.Reset)
 			require.True(t, got.At.Equal(time.Now()), name)
+			clear(client.Stats().Limits)
+			require.NotEmpty(t, client.Stats().Limits, "they are a copy")
 		}
 	})
+}
+
+// TestStatsShowNoLimitOfAnotherCategory: not of a call that has none, and not of
+// a batch, whose headers may be those of the reads that it counts as.
+func TestStatsShowNoLimitOfAnotherCategory(t *testing.T) {
+	t.Parallel()
+	rt := &script{answers: says2(says(200, `{"status":"ready","version":"1","secrets":{}}`, "X-RateLimit-Limit", "10", "X-RateLimit-Remaining", "7"))}
+	c := newTestClient(t, "https://s.test", through(rt))
+	_, err := c.Ready(t.Context())
+	require.NoError(t, err)
+	_, _ = c.GetBatch(t.Context(), []string{testPath})
+	require.EqualValues(t, 2, rt.requests.Load())
+	require.Empty(t, c.Stats().Limits)
 }
 
 func paced(cfg *scaivault.ClientConfig) { cfg.Pace.Enabled = true }
@@ -124,26 +139,94 @@ func TestPacedCallThatWouldBeLateFailsAtOnce(t *testing.T) {
 // TestPacedClientKeepsAwayWhileItIsRefused: others may use the same identity.
 func TestPacedClientKeepsAwayWhileItIsRefused(t *testing.T) {
 	t.Parallel()
+	for header, want := range map[string]time.Duration{"20": 20 * time.Second, "": time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			rt := &script{answers: says2(says(429, refusal("rate_limited"), "Retry-After", header), says(200, oneSecret))}
+			c := newTestClient(t, "https://s.test", through(rt), paced)
+			requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrRateLimited)
+			start := time.Now()
+			require.NoError(t, getOf(testPath)(context.WithoutCancel(t.Context()), c))
+			require.Equal(t, want, time.Since(start))
+		})
+	}
+}
+
+// TestPacedClientLearnsThatLessIsLeft than it thinks, also where it knew of no
+// limit.
+func TestPacedClientLearnsThatLessIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []map[scaivault.Category]int{nil, {scaivault.CategoryRead: -1}} {
+		synctest.Test(t, func(t *testing.T) {
+			rt := &script{answers: says2(says(200, oneSecret, "X-RateLimit-Limit", "60", "X-RateLimit-Remaining", "0"))}
+			c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) { cfg.Pace.Share, cfg.Pace.PerMinute = 1, limits })
+			require.NoError(t, getOf(testPath)(t.Context(), c))
+			start := time.Now()
+			require.NoError(t, getOf(testPath)(t.Context(), c))
+			require.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
+		})
+	}
+}
+
+// TestPacedClientLearnsThatMoreIsAllowed, at once and in a row.
+func TestPacedClientLearnsThatMoreIsAllowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rt := &script{answers: says2(says(429, refusal("rate_limited"), "Retry-After", "20"), says(200, oneSecret))}
-		c := newTestClient(t, "https://s.test", through(rt), paced)
-		requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrRateLimited)
+		rt := &script{answers: says2(says(200, oneSecret, "X-RateLimit-Limit", "600", "X-RateLimit-Remaining", "599"))}
+		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
+			cfg.Pace.Share, cfg.Pace.PerMinute = 1, map[scaivault.Category]int{scaivault.CategoryRead: 6}
+		})
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		time.Sleep(time.Minute)
 		start := time.Now()
-		require.NoError(t, getOf(testPath)(context.WithoutCancel(t.Context()), c))
-		require.Equal(t, 20*time.Second, time.Since(start))
+		for range 600 {
+			require.NoError(t, getOf(testPath)(t.Context(), c))
+		}
+		require.Zero(t, time.Since(start))
 	})
 }
 
-// TestPacedClientLearnsThatLessIsLeft than it thinks.
-func TestPacedClientLearnsThatLessIsLeft(t *testing.T) {
+// TestPacedClientOfAStoreDoesNotWait while there is another source to ask.
+func TestPacedClientOfAStoreDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rt := &script{answers: says2(says(200, oneSecret, "X-RateLimit-Limit", "60", "X-RateLimit-Remaining", "0"))}
-		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) { cfg.Pace.Share = 1 })
-		require.NoError(t, getOf(testPath)(t.Context(), c))
+		p := newPair(t, constant(scaivault.StageCutover), func(cfg *scaivault.StoreConfig) {
+			rt := &script{answers: says2(says(200, oneSecret))}
+			cfg.ScaiVault = newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
+				cfg.Pace.PerMinute = map[scaivault.Category]int{scaivault.CategoryRead: 1}
+			})
+		})
+		p.seedBoth()
+		for _, want := range []string{"scaivault", "vault"} {
+			start := time.Now()
+			secret, err := p.store.Get(t.Context(), appPath)
+			require.NoError(t, err)
+			require.Equal(t, want, secret.Source())
+			require.Zero(t, time.Since(start))
+		}
+	})
+}
+
+// TestPacedBatchOfMoreThanAMinute has to offer waits for a whole one, and no
+// longer.
+func TestPacedBatchOfMoreThanAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := &script{answers: says2(says(200, `{"secrets":{}}`))}
+		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
+			cfg.Timeout = 2 * time.Minute
+			cfg.Pace.Share, cfg.Pace.PerMinute = 1, map[scaivault.Category]int{scaivault.CategoryRead: 6}
+		})
+		paths := make([]string, 0, 50)
+		for i := range cap(paths) {
+			paths = append(paths, "a/"+strconv.Itoa(i))
+		}
 		start := time.Now()
-		require.NoError(t, getOf(testPath)(t.Context(), c))
-		require.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
+		for range 2 {
+			_, err := c.GetBatch(t.Context(), paths)
+			require.ErrorContains(t, err, "does not hold this path")
+		}
+		require.InDelta(t, time.Minute, time.Since(start), float64(10*time.Millisecond))
+		require.EqualValues(t, 2, rt.requests.Load())
 	})
 }
 
@@ -194,9 +277,9 @@ func TestPaceSettings(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) { // no limit is no limit
 		rt := &script{answers: says2(says(200, oneSecret))}
-		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
-			cfg.Pace.PerMinute = map[scaivault.Category]int{scaivault.CategoryRead: -1}
-		})
+		limits := map[scaivault.Category]int{scaivault.CategoryRead: -1}
+		c := newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) { cfg.Pace.PerMinute = limits })
+		limits[scaivault.CategoryRead] = 1 // no longer the client's
 		start := time.Now()
 		for range 5000 {
 			require.NoError(t, getOf(testPath)(t.Context(), c))
