@@ -30,6 +30,26 @@ func TestRetryAfter(t *testing.T) {
 	require.Zero(t, wire.RetryAfter(http.Header{}, headerNow))
 }
 
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	at := func(d time.Duration) time.Time { return headerNow.Add(d) }
+	for text, want := range map[string]time.Time{
+		"": {}, "soon": {}, "NaN": {}, "+Inf": {}, "-Inf": {}, "-1": {}, "1e16": {},
+		"0": headerNow, "60": at(time.Minute), "1.5": at(1500 * time.Millisecond), "99999999": at(24 * time.Hour),
+		"1893553505": at(time.Minute), "1893553505.5": at(time.Minute + 500*time.Millisecond), "1893553505000": at(time.Minute),
+		"Wed, 02 Jan 2030 03:05:05 GMT": at(time.Minute),
+	} {
+		q, ok := wire.RateLimit(http.Header{"Ratelimit-Remaining": {"7"}, "Ratelimit-Reset": {text}}, headerNow)
+		require.True(t, ok)
+		require.True(t, want.Equal(q.Reset), "%s: %v", text, q.Reset)
+	}
+	for text, want := range map[string]int{"7": 7, "0": 0, "-7": 0, " 7;w=60": 7, "7, 9": 7, "99999999999": -1, "many": -1, "": -1} {
+		q, ok := wire.RateLimit(http.Header{"Ratelimit-Remaining": {text}, "Ratelimit-Limit": {"-5"}}, headerNow)
+		require.Equal(t, want >= 0, ok, text)
+		require.Equal(t, wire.Quota{Remaining: max(0, want)}, q, text)
+	}
+}
+
 func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		got := wire.RetryAfter(http.Header{"Retry-After": {text}}, headerNow)
