@@ -144,7 +144,7 @@ func (c *choice) report(f fault) {
 func (es endpoints) timeout(ctx context.Context, c choice, tried uint32, whole time.Duration) time.Duration {
 	others := 0
 	for i := range es {
-		if i != c.index && tried&(1<<i) == 0 {
+		if tried&(1<<i) == 0 {
 			others++
 		}
 	}

@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -117,6 +119,34 @@ func TestDeadEndpointIsLeftAndSkipped(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOneProbeAtATime: of many calls one tries the endpoint again, and the others
+// don't wait for that.
+func TestOneProbeAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": refusesDial, "b": says(200, oneSecret)})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		rt.set("a", hangs)
+		rt.count("a")
+		time.Sleep(5*time.Second + 1)
+		start := time.Now()
+		var wg sync.WaitGroup
+		var waited atomic.Int64
+		for range 100 {
+			wg.Go(func() {
+				assert.NoError(t, getOf(testPath)(t.Context(), c))
+				if time.Since(start) > 0 {
+					waited.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 1, rt.count("a"))
+		require.EqualValues(t, 1, waited.Load())
+	})
 }
 
 // TestEndpointsAreNotLeftForAnAnswer: what ScaiVault itself says is the answer.

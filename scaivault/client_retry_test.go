@@ -186,6 +186,26 @@ func TestRetryBudgetSettings(t *testing.T) {
 	})
 }
 
+// TestLongestWaitIsNotLessThanTheFirst: MinWait above MaxWait bounds all waits.
+func TestLongestWaitIsNotLessThanTheFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		longest := time.Duration(0)
+		for range 30 {
+			var at []time.Time
+			rt := &script{answers: says2(says(503, "")), seen: func(*http.Request, []byte) { at = append(at, time.Now()) }}
+			c := newTestClient(t, "https://s.test", through(rt), retries(2), func(cfg *scaivault.ClientConfig) {
+				cfg.Timeout, cfg.Retry.MinWait, cfg.Retry.MaxWait = time.Hour, 20*time.Second, time.Second
+			})
+			require.Error(t, getOf(testPath)(context.WithoutCancel(t.Context()), c))
+			require.Len(t, at, 3)
+			longest = max(longest, at[2].Sub(at[1]))
+		}
+		require.Greater(t, longest, 10*time.Second)
+		require.LessOrEqual(t, longest, 20*time.Second)
+	})
+}
+
 // TestRepeatsWaitForTheServiceAndABit, so that not all come back at once.
 func TestRepeatsWaitForTheServiceAndABit(t *testing.T) {
 	t.Parallel()

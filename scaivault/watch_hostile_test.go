@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,6 +119,32 @@ func TestWatchGetsPastRepeatedEvents(t *testing.T) {
 	anHour(t, h, func(w *watched) {
 		require.Greater(t, len(w.told()), 500)
 		require.EqualValues(t, newest.Load(), len(w.told())-1)
+	})
+}
+
+// TestWatchAsksForEverythingAgain once the service has stopped to repeat itself.
+func TestWatchAsksForEverythingAgain(t *testing.T) {
+	t.Parallel()
+	var start time.Time
+	h := newHub()
+	h.polls(func(q hubRequest) string {
+		if q.n == 1 {
+			start = q.at
+		}
+		if q.since != "" || q.at.Sub(start) > 10*time.Minute {
+			return `{"events":[]}`
+		}
+		return `{"events":[{"event_id":"e","event_type":"secret.created"}]}`
+	})
+	anHour(t, h, func(*watched) {
+		newer := 0
+		for _, q := range h.of("poll") {
+			if q.since != "" {
+				newer++
+				require.Less(t, q.at.Sub(start), 12*time.Minute)
+			}
+		}
+		require.Positive(t, newer)
 	})
 }
 
@@ -290,6 +317,24 @@ func TestWatchTakesAHundredThousandEventsInOneAnswer(t *testing.T) {
 		require.Equal(t, n, acked)
 		h.requireWithinLimits(t)
 	})
+}
+
+// TestSeenEventsAreBounded: an event that keeps coming is known for ever, one
+// that does not is forgotten, and no more than twice the bound are kept.
+func TestSeenEventsAreBounded(t *testing.T) {
+	t.Parallel()
+	var seen scaivault.SeenEvents
+	require.False(t, seen.Told("often"))
+	require.False(t, seen.Told("once"))
+	for i := range 3 * scaivault.MaxSeen {
+		require.False(t, seen.Told(strconv.Itoa(i)))
+		if i%(scaivault.MaxSeen/2) == 0 {
+			require.True(t, seen.Told("often"), i)
+		}
+	}
+	require.False(t, seen.Told("once"))
+	require.True(t, seen.Told(strconv.Itoa(2*scaivault.MaxSeen+1)))
+	require.LessOrEqual(t, seen.Len(), 2*scaivault.MaxSeen)
 }
 
 // TestWatchWithABadSubscriptionID makes no request of it.
