@@ -32,21 +32,24 @@ type attempt struct {
 func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
 	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	var sent *sentTrace
-	if !a.r.reads {
-		sent = &sentTrace{}
-		attemptCtx = httptrace.WithClientTrace(attemptCtx, sent.hooks())
-	}
-	req, err := a.request(attemptCtx, token)
+	sent := &sentTrace{at: a.at}
+	req, err := a.request(httptrace.WithClientTrace(attemptCtx, sent.hooks(cancel)), token)
 	if err != nil {
 		a.fault = faultOpen
 		return nil, &Error{Kind: ErrInvalid, Op: a.r.op, Source: sourceScaiVault, Path: wire.Printable(a.r.path), Err: err}
+	}
+	if !a.r.reads {
+		sent.guard(req)
 	}
 	a.stats.requests.Add(1)
 	a.at.requests.Add(1)
 	resp, err := a.http.Do(req)
 	if err != nil {
-		return nil, sent.mark(a.failed(ctx, err))
+		e := a.failed(ctx, err)
+		if a.r.reads {
+			return nil, e
+		}
+		return nil, sent.mark(e, err)
 	}
 	defer resp.Body.Close()
 	a.pace.learn(a.r, resp)

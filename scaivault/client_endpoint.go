@@ -29,7 +29,9 @@ type endpoint struct {
 	url     *url.URL
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}] // nil for the only endpoint
 	// hard says that the last failure was no connection, or no answer in time.
-	hard               atomic.Bool
+	hard atomic.Bool
+	// http2 says what the last connection spoke.
+	http2              atomic.Bool
 	requests, failures atomic.Uint64
 }
 

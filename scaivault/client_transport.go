@@ -11,9 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,6 +39,10 @@ func (c *Client) transportError(ctx context.Context, r request, timeout time.Dur
 		e.Reason = "the answer stopped in the middle"
 	case errors.Is(cause, io.EOF):
 		e.Reason = "the connection was closed without an answer"
+	case errors.Is(cause, context.Canceled): // not by the caller
+		e.Reason = "the transport gave up, or the endpoint gave back one connection after the other"
+	case givenBack(cause):
+		e.Reason = "the endpoint gave the request back unseen"
 	case tellsNoContent(cause):
 		e.Err = cause
 	default:
@@ -91,24 +93,3 @@ func (e silentError) Unwrap() error { return e.cause }
 
 // Format prints Error under every verb: the cause shows nothing there either.
 func (e silentError) Format(f fmt.State, _ rune) { printError(f, e) }
-
-// A sentTrace measures whether a request can have left.
-type sentTrace struct{ asked, got atomic.Bool }
-
-func (s *sentTrace) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { s.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { s.got.Store(true) },
-	}
-}
-
-// mark wraps the error of a write in a sentError, unless it is certain that
-// there was no connection: it was asked for and not given. A transport that
-// calls no hooks proves nothing, and a dial of its own that failed may have
-// been its second. A nil sentTrace is that of a read.
-func (s *sentTrace) mark(e *Error) error {
-	if s == nil || s.asked.Load() && !s.got.Load() {
-		return e
-	}
-	return sentError{e}
-}
