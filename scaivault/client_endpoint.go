@@ -30,6 +30,9 @@ type endpoint struct {
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}] // nil for the only endpoint
 	// hard says that the last failure was no connection, or no answer in time.
 	hard atomic.Bool
+	// revived says that it answered although its breaker did not let anything
+	// through, and has not failed since.
+	revived atomic.Bool
 	// http2 says what the last connection spoke.
 	http2              atomic.Bool
 	requests, failures atomic.Uint64
@@ -76,7 +79,7 @@ func newEndpoints(urls []*url.URL, pause time.Duration) endpoints {
 type choice struct {
 	*endpoint
 	index int
-	probe bool            // its breaker lets this one request through
+	probe bool            // nobody knows whether it works
 	done  func(err error) // tells the breaker; nil for none
 }
 
@@ -108,19 +111,35 @@ func (es endpoints) allowed(tried uint32, states ...gobreaker.State) (choice, bo
 				return choice{endpoint: e, index: i, probe: s == gobreaker.StateHalfOpen, done: done}, true
 			}
 		}
+		if e.revived.Load() {
+			return choice{endpoint: e, index: i}, true
+		}
 	}
 	return choice{}, false
 }
 
-// last is for when every breaker is open: then one endpoint is asked all the
-// same, rather one that could be reached.
-func (es endpoints) last() choice {
-	for i, e := range es {
-		if !e.hard.Load() {
-			return choice{endpoint: e, index: i}
+// anyone chooses an endpoint that was not tried whatever its breaker says,
+// rather one that could be reached. It is for when no other is left: the one
+// that failed may have come back.
+func (es endpoints) anyone(tried uint32) (choice, bool) {
+	for _, hard := range []bool{false, true} {
+		for i, e := range es {
+			if tried&(1<<i) == 0 && e.hard.Load() == hard {
+				return choice{endpoint: e, index: i, probe: tried != 0}, true
+			}
 		}
 	}
-	return choice{endpoint: es[0]}
+	return choice{}, false
+}
+
+// works tells whether any endpoint is thought to work.
+func (es endpoints) works() bool {
+	for _, e := range es {
+		if e.state() == gobreaker.StateClosed.String() {
+			return true
+		}
+	}
+	return false
 }
 
 // report tells the endpoint's breaker how the attempt went.
@@ -130,11 +149,15 @@ func (c *choice) report(f fault) {
 	case faultSoft, faultHard:
 		c.failures.Add(1)
 		c.hard.Store(f == faultHard)
+		c.revived.Store(false)
 		err = errFault
 	case faultOpen:
 		err = errFaultOpen
 	case faultNone:
 		c.hard.Store(false)
+		if c.done == nil && c.breaker != nil {
+			c.revived.Store(true)
+		}
 	}
 	if c.done != nil {
 		c.done(err)
@@ -150,11 +173,11 @@ func (es endpoints) timeout(ctx context.Context, c choice, tried uint32, whole t
 			others++
 		}
 	}
+	if c.probe && len(es) > 1 {
+		whole = min(whole, probeTimeout)
+	}
 	if others == 0 {
 		return whole
-	}
-	if c.probe {
-		whole = min(whole, probeTimeout)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		whole = min(whole, time.Until(deadline)/time.Duration(others+1))
@@ -164,7 +187,7 @@ func (es endpoints) timeout(ctx context.Context, c choice, tried uint32, whole t
 
 // state is closed, open or half-open.
 func (e *endpoint) state() string {
-	if e.breaker == nil {
+	if e.breaker == nil || e.revived.Load() {
 		return gobreaker.StateClosed.String()
 	}
 	return e.breaker.State().String()

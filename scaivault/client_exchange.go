@@ -80,16 +80,15 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 			at = next
 			continue
 		}
-		wait, ok := x.wait(e)
-		if !ok {
-			return nil, err
-		}
-		if !sleep(ctx, wait) {
+		if wait, ok := x.wait(e); !ok || !sleep(ctx, wait) {
 			if ctx.Err() != nil {
 				last := *e
 				return nil, c.interrupted(ctx, &last)
 			}
-			return nil, err
+			if at, ok = x.anyone(e); !ok {
+				return nil, err
+			}
+			continue
 		}
 		c.stats.retries.Add(1)
 		x.tried = 0
@@ -113,7 +112,7 @@ type exchanger struct {
 func (x *exchanger) first() choice {
 	at, ok := x.endpoints.pick(0, !x.r.reads)
 	if !ok {
-		at = x.endpoints.last()
+		at, _ = x.endpoints.anyone(0)
 	}
 	return at
 }
@@ -130,12 +129,27 @@ func (x *exchanger) mayRepeat(err error) bool {
 }
 
 // elsewhere chooses another endpoint, at once, where one has no answer that is
-// the service's. It does not count against the budget: breakers bound it.
+// the service's. It does not count against the budget: each is asked once. If
+// none is thought to work, all are asked.
 func (x *exchanger) elsewhere(e *Error) (choice, bool) {
 	if faultOf(e, false) == faultNone {
 		return choice{}, false
 	}
-	return x.endpoints.pick(x.tried, !x.r.reads)
+	if next, ok := x.endpoints.pick(x.tried, !x.r.reads); ok {
+		return next, true
+	}
+	if x.endpoints.works() {
+		return choice{}, false
+	}
+	return x.anyone(e)
+}
+
+// anyone chooses one more endpoint when the call would fail otherwise.
+func (x *exchanger) anyone(e *Error) (choice, bool) {
+	if faultOf(e, false) == faultNone {
+		return choice{}, false
+	}
+	return x.endpoints.anyone(x.tried)
 }
 
 // wait tells whether the request may be repeated, and how long to wait before.
