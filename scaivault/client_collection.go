@@ -19,24 +19,32 @@ type collection struct {
 	path     string // for errors
 	apiPath  string
 	key      string // the documented key of the items
+	item     string // what one of them is called, for errors
 	query    map[string]string
 	limit    int
 	category Category
 }
 
-// list goes through all pages and yields each item as it is. If something
-// fails, the last pair holds the error.
-func (c *Client) list(ctx context.Context, of collection) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
+// listed goes through all pages and yields each item as parse reads it, which
+// reports false for what is none. If something fails, the last pair holds the
+// error.
+func listed[T any](ctx context.Context, c *Client, of collection, parse func(json.RawMessage) (*T, bool)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
 		cursor, seen := "", cursorGuard{}
 		for {
 			items, next, err := c.collectionPage(ctx, of, cursor, &seen)
 			if err != nil {
-				yield(nil, err)
+				yield(none, err)
 				return
 			}
-			for _, item := range items {
-				if !yield(item, nil) {
+			for _, raw := range items {
+				item, ok := parse(raw)
+				if !ok {
+					yield(none, c.strange(of.op, of.path, "the listing holds what is no "+of.item))
+					return
+				}
+				if !yield(*item, nil) {
 					return
 				}
 			}
@@ -45,6 +53,14 @@ func (c *Client) list(ctx context.Context, of collection) iter.Seq2[json.RawMess
 			}
 			cursor = next
 		}
+	}
+}
+
+// failing is a listing that can't begin.
+func failing[T any](err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		yield(none, err)
 	}
 }
 

@@ -30,37 +30,20 @@ type PolicyQuery struct {
 // on. It tells how many rules and bindings a policy has, and not which:
 // [Client.GetPolicy] does. If something fails, the last pair holds the error.
 func (c *Client) Policies(ctx context.Context, query *PolicyQuery) iter.Seq2[Policy, error] {
-	const op = "list policies"
-	return func(yield func(Policy, error) bool) {
-		if query == nil {
-			query = &PolicyQuery{}
-		}
-		if query.PageSize < 0 {
-			yield(Policy{}, c.invalid(op, "", "PolicyQuery.PageSize is negative; 0 means the service's default"))
-			return
-		}
-		of := collection{op: op, apiPath: apiPolicies, key: "policies", query: map[string]string{}, limit: query.PageSize, category: CategoryPolicy}
-		if query.Scope != "" {
-			of.query["scope"] = query.Scope
-		}
-		if query.IncludeInactive {
-			of.query["include_inactive"] = "true"
-		}
-		for raw, err := range c.list(ctx, of) {
-			if err != nil {
-				yield(Policy{}, err)
-				return
-			}
-			p, ok := parsePolicy(raw)
-			if !ok {
-				yield(Policy{}, c.strange(op, "", "the listing holds what is no policy"))
-				return
-			}
-			if !yield(*p, nil) {
-				return
-			}
-		}
+	if query == nil {
+		query = &PolicyQuery{}
 	}
+	of := collection{op: "list policies", apiPath: apiPolicies, key: "policies", item: "policy", query: map[string]string{}, limit: query.PageSize, category: CategoryPolicy}
+	if query.PageSize < 0 {
+		return failing[Policy](c.invalid(of.op, "", "PolicyQuery.PageSize is negative; 0 means the service's default"))
+	}
+	if query.Scope != "" {
+		of.query["scope"] = query.Scope
+	}
+	if query.IncludeInactive {
+		of.query["include_inactive"] = "true"
+	}
+	return listed(ctx, c, of, parsePolicy)
 }
 
 // GetPolicy reads one policy with its rules and bindings, by

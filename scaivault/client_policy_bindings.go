@@ -99,28 +99,11 @@ func (c *Client) lookForBinding(ctx context.Context, r request, b *PolicyBinding
 // GET /v1/policies/{id}/bindings, page by page as the caller goes on. If
 // something fails, the last pair holds the error.
 func (c *Client) PolicyBindings(ctx context.Context, policyID string) iter.Seq2[PolicyBinding, error] {
-	const op = "list policy bindings"
-	return func(yield func(PolicyBinding, error) bool) {
-		if reason := brokenID(policyID); reason != "" {
-			yield(PolicyBinding{}, c.invalid(op, policyID, reason))
-			return
-		}
-		of := collection{op: op, path: policyID, apiPath: apiPolicyBindings(policyID), key: "bindings", category: CategoryPolicy}
-		for raw, err := range c.list(ctx, of) {
-			if err != nil {
-				yield(PolicyBinding{}, err)
-				return
-			}
-			b, ok := parseBinding(raw)
-			if !ok {
-				yield(PolicyBinding{}, c.strange(op, policyID, "the listing holds what is no binding"))
-				return
-			}
-			if !yield(*b, nil) {
-				return
-			}
-		}
+	of := collection{op: "list policy bindings", path: policyID, apiPath: apiPolicyBindings(policyID), key: "bindings", item: "binding", category: CategoryPolicy}
+	if reason := brokenID(policyID); reason != "" {
+		return failing[PolicyBinding](c.invalid(of.op, policyID, reason))
 	}
+	return listed(ctx, c, of, parseBinding)
 }
 
 // UnbindPolicy takes a binding away, by

@@ -74,24 +74,8 @@ func (s *Subscription) fill(spec *SubscriptionSpec) {
 // GET /v1/subscriptions, page by page as the caller goes on. If something
 // fails, the last pair holds the error.
 func (c *Client) Subscriptions(ctx context.Context) iter.Seq2[Subscription, error] {
-	const op = "list subscriptions"
-	return func(yield func(Subscription, error) bool) {
-		of := collection{op: op, apiPath: apiSubscriptions, key: "subscriptions", category: CategorySubscription}
-		for raw, err := range c.list(ctx, of) {
-			if err != nil {
-				yield(Subscription{}, err)
-				return
-			}
-			s, ok := parseSubscription(raw)
-			if !ok {
-				yield(Subscription{}, c.strange(op, "", "the listing holds what is no subscription"))
-				return
-			}
-			if !yield(*s, nil) {
-				return
-			}
-		}
-	}
+	of := collection{op: "list subscriptions", apiPath: apiSubscriptions, key: "subscriptions", item: "subscription", category: CategorySubscription}
+	return listed(ctx, c, of, parseSubscription)
 }
 
 // GetSubscription reads one subscription, by GET /v1/subscriptions/{id}. One that
