@@ -111,7 +111,11 @@ type wireAudit struct {
 }
 
 // AuditLogs reads the audit log, by GET /v1/audit/logs, page by page as the
-// caller goes on. If something fails, the last pair holds the error.
+// caller goes on. It needs the scope audit:read. If something fails, the last
+// pair holds the error and a zero AuditEntry; an answer that is not of the
+// documented form is [ErrUnavailable], as what is read wrongly would hide
+// somebody. Each page is a call of its own with regard to
+// [ClientConfig.Timeout]. How soon an action is in the log is not documented.
 func (c *Client) AuditLogs(ctx context.Context, query *AuditQuery) iter.Seq2[AuditEntry, error] {
 	return func(yield func(AuditEntry, error) bool) {
 		if query == nil {

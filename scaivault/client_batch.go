@@ -64,7 +64,8 @@ func (e *BatchError) MarshalText() ([]byte, error) { return []byte(e.Error()), n
 // GetBatch reads any number of secrets, 100 in a request, by POST
 // /v1/secrets/batch. It returns what it could read; if that is not all, also a
 // [*BatchError] with an error for each of the others. A path that breaks a rule
-// is among those, and is not sent. If ctx ends, the rest is among them too.
+// is among those, and is not sent. If ctx ends, the rest is among them too. A
+// path that is given twice is read once; no paths at all are an empty map.
 //
 // What an answer leaves out, or says to be unavailable or rate limited, is asked
 // for once more, all of it together, after the wait that the service asks for;

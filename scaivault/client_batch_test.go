@@ -121,3 +121,14 @@ func TestBatchOfTenThousand(t *testing.T) {
 	i, _ := found["a/9999"].Field("i")
 	require.Equal(t, "9999", i)
 }
+
+// TestGetBatchOfNothing asks nobody.
+func TestGetBatchOfNothing(t *testing.T) {
+	t.Parallel()
+	rt := &script{}
+	found, err := newTestClient(t, "https://s.test", through(rt)).GetBatch(t.Context(), nil)
+	require.NoError(t, err)
+	require.NotNil(t, found)
+	require.Empty(t, found)
+	require.Zero(t, rt.requests.Load())
+}

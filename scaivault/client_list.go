@@ -17,7 +17,12 @@ import (
 //
 // Pages are asked for as the caller goes on. If something fails, the last pair
 // holds the error and a zero Entry. Each page is a call of its own with regard
-// to [ClientConfig.Timeout].
+// to [ClientConfig.Timeout]. A prefix that breaks a rule is [ErrInvalid], before
+// any I/O; a slash at its end does not count. A prefix below which there is
+// nothing is no error.
+//
+// The listing is inferred: its address, and that of the next page. Any envelope
+// that the service's other collections have is understood.
 func (c *Client) List(ctx context.Context, prefix string, opts *ListOptions) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		prefix = strings.TrimSuffix(prefix, "/")

@@ -27,8 +27,9 @@ var (
 	ErrUnauthenticated = errors.New("not authenticated")
 	// ErrConflict says that the state of the secret does not allow this write.
 	ErrConflict = errors.New("conflict")
-	// ErrInvalid says that the call or the configuration is wrong; the
-	// same call will never succeed.
+	// ErrInvalid says that the call or the configuration is wrong, or that
+	// the service does not offer it, which also matches
+	// [errors.ErrUnsupported]; the same call will never succeed.
 	ErrInvalid = errors.New("invalid")
 	// ErrRateLimited says that the service wants to be asked later;
 	// [Error.RetryAfter] says when.
