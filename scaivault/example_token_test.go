@@ -87,6 +87,18 @@ func ExampleTokenExchange() {
 	// not-a-real-token <nil>
 }
 
+func ExampleTokenFunc() {
+	// Whatever knows the token, such as the agent that runs beside the service.
+	var source scaivault.TokenSource = scaivault.TokenFunc(func(ctx context.Context) (string, error) {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		return "not-a-real-token", nil
+	})
+	fmt.Println(source.Token(context.Background()))
+	// Output: not-a-real-token <nil>
+}
+
 // A helper keeps the token of some other program until it is refused.
 type helper struct {
 	ask  func(ctx context.Context) (string, error)
