@@ -25,7 +25,7 @@ const maxBatch = 100
 // A BatchError says which secrets of a batch could not be read. It unwraps to
 // all of their errors.
 type BatchError struct {
-	// Errors has one error for each path that could not be read.
+	// Errors has one [*Error] for each path that could not be read.
 	Errors map[string]error
 }
 

@@ -39,7 +39,8 @@ type EndpointStats struct {
 }
 
 // A RateLimit is what the service said about the limit of one category, to the
-// identity of the Client's token.
+// identity of the Client's token. Of the headers that say it only
+// X-RateLimit-Reset is documented; the others are read under their usual names.
 type RateLimit struct {
 	// Limit is in units per minute; 0 where it was not told.
 	Limit int

@@ -76,7 +76,8 @@
 // A [Client] is all that a program needs that uses ScaiVault alone: secrets with
 // their versions and metadata, batches, the audit log, policies, subscriptions
 // and [Client.Watch], the health of the service, and [Client.Do] for the rest.
-// What the service documents and what is inferred stands at each method.
+// Where a method rests on what is inferred, its comment says so; everything else
+// the service documents.
 //
 // It repeats what may be repeated. A read is repeated by the service's own table
 // of codes, with full jitter and Retry-After, and within a budget, so that an
