@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// A Category is a group of endpoints with a rate limit of its own.
+// A Category is a group of endpoints with a rate limit of its own. The names are those
+// of package scaivault.
 type Category string
 
 // The categories of the endpoints that the server has.
@@ -21,14 +22,13 @@ const (
 	CategoryList          Category = "list"
 	CategoryBatchRead     Category = "batch_read"
 	CategoryBatchMetadata Category = "batch_metadata"
-	CategoryAudit         Category = "audit_query"
+	CategoryAudit         Category = "audit"
 	CategoryPolicy        Category = "policy"
 	CategoryPolicyTest    Category = "policy_test"
 	CategorySubscription  Category = "subscription"
+	CategoryPoll          Category = "poll"
 	CategoryFederation    Category = "federation"
-	CategoryWhoami        Category = "whoami"
-
-	CategorySubscriptionPoll Category = "subscription_poll"
+	CategoryIdentity      Category = "identity"
 )
 
 // DocumentedLimits returns the limits of the managed service, in units per minute and
@@ -45,10 +45,9 @@ func DocumentedLimits() map[Category]int {
 		CategoryPolicy:        50,
 		CategoryPolicyTest:    200,
 		CategorySubscription:  20,
+		CategoryPoll:          240,
 		CategoryFederation:    20,
-		CategoryWhoami:        300,
-
-		CategorySubscriptionPoll: 240,
+		CategoryIdentity:      300,
 	}
 }
 

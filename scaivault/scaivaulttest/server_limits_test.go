@@ -108,7 +108,7 @@ func TestRetryAfterDate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, c := inMemory(t, &scaivaulttest.ServerOptions{
-			Limits: map[scaivaulttest.Category]int{scaivaulttest.CategoryWhoami: 1},
+			Limits: map[scaivaulttest.Category]int{scaivaulttest.CategoryIdentity: 1},
 			Quirks: scaivaulttest.Quirks{RetryAfter: scaivaulttest.RetryAfterDate},
 		})
 		c.get("/v1/auth/whoami")

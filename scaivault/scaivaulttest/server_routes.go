@@ -39,7 +39,7 @@ func newRoutes(quirks *Quirks) *routes {
 
 func systemRoutes() map[string]resource {
 	return map[string]resource{
-		"auth/whoami":     {http.MethodGet: {category: CategoryWhoami, serve: (*serverCall).whoami}},
+		"auth/whoami":     {http.MethodGet: {category: CategoryIdentity, serve: (*serverCall).whoami}},
 		"auth/exchange":   {http.MethodPost: {open: true, serve: (*serverCall).exchange}},
 		"audit/logs":      {http.MethodGet: {scope: "audit:read", category: CategoryAudit, serve: (*serverCall).auditLogs}},
 		"health":          {http.MethodGet: {open: true, serve: (*serverCall).health}},

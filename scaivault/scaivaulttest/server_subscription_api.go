@@ -28,7 +28,7 @@ func subscriptionMembers() collection {
 			http.MethodPatch:  subscriptionEndpoint(write, (*serverCall).patchSubscription),
 			http.MethodDelete: subscriptionEndpoint(write, (*serverCall).deleteSubscription),
 		},
-		"poll": {http.MethodGet: {category: CategorySubscriptionPoll, serve: (*serverCall).pollSubscription}},
+		"poll": {http.MethodGet: {category: CategoryPoll, serve: (*serverCall).pollSubscription}},
 		"ack":  {http.MethodPost: subscriptionEndpoint("", (*serverCall).ackEvents)},
 	}
 }
