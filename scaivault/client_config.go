@@ -71,6 +71,7 @@ const maxTimeout = 100 * 365 * 24 * time.Hour
 func (c *ClientConfig) timeout() time.Duration {
 	return min(defaultTo(c.Timeout, 30*time.Second), maxTimeout)
 }
+
 func (c *ClientConfig) attemptTimeout() time.Duration {
 	return min(defaultTo(c.AttemptTimeout, 10*time.Second), maxTimeout)
 }
