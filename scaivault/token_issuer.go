@@ -94,10 +94,8 @@ func wrongProof(proof string) string {
 func (i issuer) request(ctx context.Context, secrets []string, send func(context.Context, *http.Client)) (issuedToken, error) {
 	bounded, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
-	hc, done := i.httpClient()
-	defer done()
 	start := time.Now()
-	kept := &keptAnswer{client: hc}
+	kept := &keptAnswer{client: i.httpClient()}
 	send(bounded, &http.Client{Transport: kept, CheckRedirect: neverFollow})
 	token, e := i.read(ctx, kept, start)
 	if e != nil {
@@ -110,15 +108,15 @@ func (i issuer) request(ctx context.Context, secrets []string, send func(context
 // httpClient returns the user's client or one of our own, as a copy that
 // follows no redirect. Tokens are asked for so seldom that our own keeps no
 // connection.
-func (i issuer) httpClient() (_ *http.Client, done func()) {
+func (i issuer) httpClient() *http.Client {
 	if i.client != nil {
 		hc := *i.client
 		hc.CheckRedirect = neverFollow
-		return &hc, func() {}
+		return &hc
 	}
 	transport := newTransport(nil)
 	transport.DisableKeepAlives = true
-	return &http.Client{Transport: transport, CheckRedirect: neverFollow}, transport.CloseIdleConnections
+	return &http.Client{Transport: transport, CheckRedirect: neverFollow}
 }
 
 func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
