@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,4 +133,24 @@ func TestGetBatchOfNothing(t *testing.T) {
 	require.NotNil(t, found)
 	require.Empty(t, found)
 	require.Zero(t, rt.requests.Load())
+}
+
+func TestSecretOfABatchKeepsOnlyItself(t *testing.T) { // alone, as it measures
+	const large = 16 << 20
+	body := `{"secrets":{"large":{"data":{"k":"` + strings.Repeat("v", large) + `"}},"small":{"data":{"k":"v"}}}}`
+	c := newTestClient(t, "https://s.test", through(&script{answers: says2(says(200, body))}))
+	inUse := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := inUse()
+	all, err := c.GetBatch(t.Context(), []string{"large", "small"})
+	require.NoError(t, err)
+	small := all["small"]
+	clear(all)
+	require.Less(t, inUse()-before, int64(large/2))
+	runtime.KeepAlive(small)
+	runtime.KeepAlive(body)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -177,6 +178,20 @@ func TestHangingEndpointLeavesTimeForTheOther(t *testing.T) {
 		_, err := c.Get(ctx, testPath)
 		require.NoError(t, err)
 	})
+	synctest.Test(t, func(t *testing.T) { // the last one has all that is left
+		slow := func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(1400 * time.Millisecond):
+				return says(200, oneSecret)(r)
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": hangs, "b": slow})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		require.NoError(t, getOf(testPath)(ctx, newTestClient(t, "", hosts("a", "b"), through(rt))))
+	})
 }
 
 // TestEveryEndpointDown asks each of them once for each call, and comes back when
@@ -280,9 +295,30 @@ func TestCallerWhoLeavesSaysNothingAboutAnEndpoint(t *testing.T) {
 			requireMatches(t, getOf(testPath)(ctx, c), context.Canceled)
 		}
 		require.Equal(t, "closed", c.Stats().Endpoints[0].State)
+		require.Zero(t, c.Stats().Endpoints[0].Failures)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // but one whose time is up does
 		defer cancel()
 		require.ErrorIs(t, getOf(testPath)(ctx, c), scaivault.ErrUnavailable)
 		require.Equal(t, "open", c.Stats().Endpoints[0].State)
+		require.EqualValues(t, 1, c.Stats().Endpoints[0].Failures)
+		require.EqualValues(t, 1, c.Stats().Endpoints[1].Failures, "the last, too, which had all that was left")
 	})
+}
+
+// TestRefusedTokenSaysNothingAboutAnEndpoint, also where the refusal was cut.
+func TestRefusedTokenSaysNothingAboutAnEndpoint(t *testing.T) {
+	t.Parallel()
+	refused := func(r *http.Request) (*http.Response, error) {
+		resp, err := cutOff(r)
+		resp.StatusCode = http.StatusUnauthorized
+		return resp, err
+	}
+	n := 0
+	c := newTestClient(t, "", hosts("a", "b"), through(&script{answers: says2(refused, says(200, oneSecret))}), func(cfg *scaivault.ClientConfig) {
+		cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { n++; return "skt_" + strconv.Itoa(n), nil })
+	})
+	require.NoError(t, getOf(testPath)(t.Context(), c))
+	require.Equal(t, 2, n)
+	require.EqualValues(t, 2, c.Stats().Endpoints[0].Requests)
+	require.Zero(t, c.Stats().Endpoints[0].Failures)
 }

@@ -271,6 +271,18 @@ func TestErrorOfATransportIsKeptButNotShown(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, requireError(t, err).Err), "skt_other-token")
 }
 
+// TestErrorOfADialShowsNoAddress, whose query can hold anything.
+func TestErrorOfADialShowsNoAddress(t *testing.T) {
+	t.Parallel()
+	c := newTestClient(t, "https://scaivault.test", through(&script{answers: says2(refusesDial)}))
+	_, err := c.GetVersion(t.Context(), testPath, 739)
+	requireMatches(t, err, scaivault.ErrUnavailable)
+	require.ErrorContains(t, err, "dial")
+	for _, part := range []string{"739", "https://"} {
+		require.NotContains(t, err.Error(), part)
+	}
+}
+
 func TestEveryReadSendsTheDocumentedHeaders(t *testing.T) {
 	t.Parallel()
 	var got http.Header

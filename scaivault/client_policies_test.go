@@ -188,6 +188,7 @@ func TestUpdatePolicyLooksWhenTheAnswerIsLost(t *testing.T) {
 		{"accepted, no look", says(204, ""), breaks(errors.New("reset")), 2, nil},
 		{"cut, there", breaks(errors.New("reset")), same, 2, nil},
 		{"cut, not there", breaks(errors.New("reset")), other, 2, scaivault.ErrUncertain},
+		{"of another policy", says(200, `{"id":"pol_2","name":"readers","rules":[{"permissions":["read"],"path_pattern":"a/**"}]}`), same, 2, nil},
 		{"cut, cut", breaks(errors.New("reset")), breaks(errors.New("reset")), 2, scaivault.ErrUncertain},
 		{"page, not there", says(200, balancerPage), other, 2, scaivault.ErrUncertain},
 		{"refused", says(400, refusal("invalid_policy")), same, 1, scaivault.ErrInvalid},

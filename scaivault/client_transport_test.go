@@ -189,6 +189,32 @@ func TestPartnerSecretsLieElsewhere(t *testing.T) {
 	requireMatches(t, err, scaivault.ErrClosed)
 }
 
+// TestAddressWithAPathIsKeptAsItIsWritten.
+func TestAddressWithAPathIsKeptAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"", "/vault", "/a%2Fb", "/a%20b/c"} {
+		var got string
+		rt := &script{answers: says2(says(200, oneSecret)), seen: func(r *http.Request, _ []byte) { got = r.URL.EscapedPath() }}
+		require.NoError(t, getOf("x/y")(t.Context(), newTestClient(t, "https://s.test"+path, through(rt))))
+		require.Equal(t, path+"/v1/secrets/x/y", got)
+	}
+}
+
+// TestTransportMayAddToAHeader, as those that trace do, and changes no other.
+func TestTransportMayAddToAHeader(t *testing.T) {
+	t.Parallel()
+	rt := &script{answers: says2(says(200, `{"version":1}`)), seen: func(r *http.Request, _ []byte) {
+		for _, name := range []string{"Content-Type", "Accept", "User-Agent"} {
+			r.Header.Add(name, "more")
+		}
+		assert.Equal(t, []string{"application/json", "more"}, r.Header["Content-Type"])
+		assert.Equal(t, []string{"application/json", "more"}, r.Header["Accept"])
+		assert.Contains(t, r.Header.Get("User-Agent"), "scaivault-go/")
+		assert.Equal(t, []string{"Bearer " + testToken}, r.Header["Authorization"])
+	}}
+	require.NoError(t, putOf(map[string]any{"k": "v"}, nil)(t.Context(), newTestClient(t, "https://s.test", through(rt))))
+}
+
 // TestRequestThatIsTooLargeIsNotSent.
 func TestRequestThatIsTooLargeIsNotSent(t *testing.T) {
 	t.Parallel()

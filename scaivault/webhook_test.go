@@ -134,6 +134,7 @@ func TestVerifyWebhookRefusesStrangeHeaders(t *testing.T) {
 		"negative time":      {"X-Scaivault-Signature": {sign(hookSecret, "-1", body)}, "X-Scaivault-Timestamp": {"-1"}},
 		"time with fraction": {"X-Scaivault-Signature": {sign(hookSecret, now+".5", body)}, "X-Scaivault-Timestamp": {now + ".5"}},
 		"time with a space":  {"X-Scaivault-Signature": {sign(hookSecret, now+" ", body)}, "X-Scaivault-Timestamp": {now + " "}},
+		"milliseconds":       {"X-Scaivault-Signature": {sign(hookSecret, now+"000", body)}, "X-Scaivault-Timestamp": {now + "000"}},
 		"date":               {"X-Scaivault-Signature": {good}, "X-Scaivault-Timestamp": {"2030-01-01T00:00:00Z"}},
 		"endless time":       {"X-Scaivault-Signature": {good}, "X-Scaivault-Timestamp": {strings.Repeat("9", 1000)}},
 	} {
