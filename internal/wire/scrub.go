@@ -5,6 +5,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,8 @@ func Scrub(text, token string, data json.RawMessage) string {
 	if dec.Decode(&all) == nil {
 		values = appendValues(values, all)
 	}
+	// The longest first: what begins like it must not leave its rest behind.
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, v := range values {
 		if len(v) < minScrubbed {

@@ -103,4 +103,7 @@ func TestScrub(t *testing.T) {
 		require.Equal(t, want, wire.Scrub(text, "skt_abcdef", data))
 	}
 	require.Equal(t, "no data", wire.Scrub("no data", "", nil))
+	for _, nested := range []string{`["pass","password-1","password-12"]`, `["password-12","password-1","pass"]`} {
+		require.Equal(t, "REDACTED and REDACTED", wire.Scrub("password-12 and password-1", "", json.RawMessage(nested)), "the rest of a longer value is a part of a secret")
+	}
 }
