@@ -118,6 +118,7 @@ func TestLifeOfAToken(t *testing.T) {
 		"Unix milliseconds":       {`{"token":"a","expires_at":"946685400000"}`, nil, 10 * time.Minute},
 		"far away":                {`{"token":"a","expires_at":"9999-01-01T00:00:00Z"}`, nil, 365 * 24 * time.Hour},
 		"past":                    {`{"token":"a","expires_at":"1999-12-31T23:50:00Z"}`, nil, -10 * time.Minute},
+		"now":                     {`{"token":"a","expires_at":"2000-01-01T00:00:00Z"}`, nil, -1},
 		"both":                    {`{"token":"a","expires_in":60,"expires_at":946685400}`, nil, time.Minute},
 		"the issuer's clock":      {`{"token":"a","expires_at":"2031-02-03T04:06:06Z"}`, []string{"Date", "Mon, 03 Feb 2031 04:05:06 GMT"}, time.Minute},
 		"its own word":            {`{"token":"` + inTen + `"}`, nil, 10 * time.Minute},

@@ -122,6 +122,32 @@ func TestWatchGetsPastRepeatedEvents(t *testing.T) {
 	})
 }
 
+// TestWatchAcknowledgesAgainWhatComesAgain: the service may have lost that it
+// was acknowledged.
+func TestWatchAcknowledgesAgainWhatComesAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		h.fault = func(q hubRequest) (*http.Response, error) {
+			if q.kind == "ack" && q.n == 1 {
+				return reply(200, `{}`), nil
+			}
+			return nil, nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watching(ctx, h.client(t), nil)
+		synctest.Wait()
+		h.emit(1)
+		time.Sleep(5 * time.Minute)
+		acks := h.of("ack")
+		require.Len(t, acks, 2)
+		require.Equal(t, acks[0].acks, acks[1].acks)
+		w.requireAll(t, 1)
+		cancel()
+		<-w.ended
+	})
+}
+
 // TestWatchAsksForEverythingAgain once the service has stopped to repeat itself.
 func TestWatchAsksForEverythingAgain(t *testing.T) {
 	t.Parallel()
