@@ -65,6 +65,24 @@ func TestWatchDoesNotRunHot(t *testing.T) {
 	}
 }
 
+// TestWatchForgetsFailures once a poll has worked: it does not wait longer and
+// longer for a service that fails now and then.
+func TestWatchForgetsFailures(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	h.fault = func(q hubRequest) (*http.Response, error) {
+		switch {
+		case q.kind != "poll":
+			return nil, nil
+		case q.n%2 == 0:
+			return reply(503, refusal("service_unavailable")), nil
+		default:
+			return reply(200, `{"events":[]}`), nil
+		}
+	}
+	anHour(t, h, func(*watched) { require.Greater(t, len(h.of("poll")), 1800) })
+}
+
 // TestWatchSurvivesAnswersThatAreNone.
 func TestWatchSurvivesAnswersThatAreNone(t *testing.T) {
 	t.Parallel()
