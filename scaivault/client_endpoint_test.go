@@ -305,6 +305,27 @@ func TestCallerWhoLeavesSaysNothingAboutAnEndpoint(t *testing.T) {
 	})
 }
 
+// TestMissingTokenSaysNothingAboutAnEndpoint: that none was sent to it does not
+// make it one that works.
+func TestMissingTokenSaysNothingAboutAnEndpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		token := testToken
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": refusesDial, "b": says(200, oneSecret)})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt), func(cfg *scaivault.ClientConfig) {
+			cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { return token, nil })
+		})
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		time.Sleep(5*time.Second + 1)
+		token = ""
+		requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrUnauthenticated)
+		require.Equal(t, "half-open", c.Stats().Endpoints[0].State)
+		token = testToken
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		require.Equal(t, "open", c.Stats().Endpoints[0].State)
+	})
+}
+
 // TestRefusedTokenSaysNothingAboutAnEndpoint, also where the refusal was cut.
 func TestRefusedTokenSaysNothingAboutAnEndpoint(t *testing.T) {
 	t.Parallel()
