@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -156,9 +157,10 @@ func TestEndpointsAreNotLeftForAnAnswer(t *testing.T) {
 	for _, answer := range []func(*http.Request) (*http.Response, error){
 		says(200, oneSecret), says(404, refusal("secret_not_found")), says(403, refusal("access_denied")), says(400, refusal("invalid_path")),
 		says(429, refusal("rate_limited")), says(401, refusal("token_expired")), says(500, refusal("internal_error")), says(503, refusal("rate_limited")),
+		says(200, strings.Repeat("x", 2000)), // too large
 	} {
 		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": answer, "b": refusesDial})
-		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		c := newTestClient(t, "", hosts("a", "b"), through(rt), func(cfg *scaivault.ClientConfig) { cfg.MaxResponseBytes = 1000 })
 		for range 10 {
 			_, _ = c.Get(t.Context(), testPath)
 		}
@@ -191,6 +193,11 @@ func TestHangingEndpointLeavesTimeForTheOther(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		require.NoError(t, getOf(testPath)(ctx, newTestClient(t, "", hosts("a", "b"), through(rt))))
+
+		rt.set("a", slow) // nor is a write cut short, which no other endpoint could take over
+		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		require.NoError(t, putOf(map[string]any{"k": "v"}, nil)(ctx, newTestClient(t, "", hosts("a", "b"), through(rt))))
 	})
 }
 
@@ -334,12 +341,14 @@ func TestRefusedTokenSaysNothingAboutAnEndpoint(t *testing.T) {
 		resp.StatusCode = http.StatusUnauthorized
 		return resp, err
 	}
-	n := 0
-	c := newTestClient(t, "", hosts("a", "b"), through(&script{answers: says2(refused, says(200, oneSecret))}), func(cfg *scaivault.ClientConfig) {
-		cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { n++; return "skt_" + strconv.Itoa(n), nil })
-	})
-	require.NoError(t, getOf(testPath)(t.Context(), c))
-	require.Equal(t, 2, n)
-	require.EqualValues(t, 2, c.Stats().Endpoints[0].Requests)
-	require.Zero(t, c.Stats().Endpoints[0].Failures)
+	for failures, then := range []func(*http.Request) (*http.Response, error){says(200, oneSecret), refusesDial} {
+		n := 0
+		rt := &script{answers: says2(refused, then, says(200, oneSecret))}
+		c := newTestClient(t, "", hosts("a", "b"), through(rt), func(cfg *scaivault.ClientConfig) {
+			cfg.Token = scaivault.TokenFunc(func(context.Context) (string, error) { n++; return "skt_" + strconv.Itoa(n), nil })
+		})
+		require.NoError(t, getOf(testPath)(t.Context(), c))
+		require.EqualValues(t, 2, c.Stats().Endpoints[0].Requests)
+		require.EqualValues(t, failures, c.Stats().Endpoints[0].Failures, "but what comes with another token does")
+	}
 }

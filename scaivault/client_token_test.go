@@ -104,13 +104,16 @@ func TestRefusedTokenIsRenewedOnceAndTheCallRepeatedOnce(t *testing.T) {
 func TestOpenCallsNeedNoToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, key, c := issued(t)
+		s, key, c := issued(t)
 		key.SetDown(true)
 		_, err := c.Ready(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, c.Live(t.Context()))
 		_, err = c.Version(t.Context())
 		require.NoError(t, err)
+		s.Inject(scaivaulttest.Fault{Path: "/v1/health/**", Status: 401, Code: "token_expired"})
+		_, err = c.Ready(t.Context())
+		require.Error(t, err, "something in between")
 		require.Zero(t, key.RequestCount("", "**"))
 		requireMatches(t, getOf(testPath)(t.Context(), c), scaivault.ErrUnavailable)
 	})
