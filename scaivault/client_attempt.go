@@ -54,16 +54,16 @@ func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
 	defer resp.Body.Close()
 	a.pace.learn(a.r, resp)
 	body, err := readBody(resp, a.cfg.maxResponseBytes())
+	scrub := func(e *Error) { scrubWords(e, token, a.r.secret) }
 	if err != nil {
-		return nil, a.broken(ctx, resp, err)
+		return nil, a.broken(ctx, resp, err, scrub)
 	}
-	return a.read(resp, body, token)
+	return a.read(resp, body, scrub)
 }
 
 // read makes an answer, or its error, of a response.
-func (a *attempt) read(resp *http.Response, body []byte, token string) (*answer, error) {
+func (a *attempt) read(resp *http.Response, body []byte, scrub func(*Error)) (*answer, error) {
 	a.fault = faultNone
-	scrub := func(e *Error) { scrubWords(e, token, a.r.secret) }
 	if resp.StatusCode/100 == 2 || a.r.anyStatus {
 		return &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}, nil
 	}
@@ -92,11 +92,12 @@ func (a *attempt) failed(ctx context.Context, cause error) *Error {
 
 // broken is the error of an answer whose head came and whose body did not. A
 // status that refuses counts without its body.
-func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error) error {
+func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error, scrub func(*Error)) error {
 	e := a.failed(ctx, cause)
 	e.Status, e.RequestID = resp.StatusCode, wire.Identifier(resp.Header.Get("X-Request-ID"))
 	kind := kindOf(resp.StatusCode, "", false)
 	open := resp.StatusCode/100 == 2 || leavesOpen(&Error{Kind: kind, Status: resp.StatusCode}) // whoever ended the call
+	scrub(e)
 	if ctx.Err() == nil {
 		e.Kind = kind
 		e.RetryAfter = wire.RetryAfter(resp.Header, time.Now())
@@ -107,12 +108,17 @@ func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error) 
 	return e
 }
 
-// scrubWords takes a token and a secret's data out of the server's words.
+// scrubWords takes a token and a secret's data out of the server's words. An id
+// that holds any of it is none; the codes that are known hold none.
 func scrubWords(e *Error, token string, secret []byte) {
-	e.Message = wire.Scrub(e.Message, token, secret)
-	for _, text := range []*string{&e.Code, &e.RequestID, &e.Reason} {
-		*text = wire.Scrub(*text, token, nil)
+	if wire.Scrub(e.RequestID, token, secret) != e.RequestID {
+		e.RequestID = ""
 	}
+	if kindOfCode[e.Code] == nil {
+		e.Code = wire.Scrub(e.Code, token, secret)
+	}
+	e.Message = wire.Scrub(e.Message, token, secret)
+	e.Reason = wire.Scrub(e.Reason, token, nil)
 	if e.Details == nil {
 		return
 	}

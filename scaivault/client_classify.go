@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,6 +165,9 @@ func answerError(op, path string, status int, header http.Header, body []byte) *
 	return e
 }
 
+// usualContentTypes are those that are worth telling.
+var usualContentTypes = []string{"application/json", "application/problem+json", "application/octet-stream", "application/xml", "text/xml", "text/html", "text/plain"}
+
 // describe says what a strange answer looks like, without quoting it.
 func describe(status int, header http.Header, body []byte) string {
 	switch {
@@ -175,9 +179,9 @@ func describe(status int, header http.Header, body []byte) string {
 		return "it looks like the page of a load balancer or proxy"
 	default:
 		kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-		if kind = wire.Identifier(strings.ReplaceAll(kind, "/", ":")); kind == "" {
-			return "it names no content type"
+		if !slices.Contains(usualContentTypes, kind) { // it can be anything
+			return "it names no content type that is usual"
 		}
-		return "its content type is " + strings.ReplaceAll(kind, ":", "/")
+		return "its content type is " + kind
 	}
 }

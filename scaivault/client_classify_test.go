@@ -175,7 +175,7 @@ func TestDescribesStrangeAnswersWithoutQuoting(t *testing.T) {
 		{502, "<html>secret-word</html>", nil, "page of a load balancer"},
 		{502, "", nil, "it is empty"},
 		{502, "secret-word", []string{"Content-Type", "text/plain; charset=utf-8"}, "content type is text/plain"},
-		{502, "secret-word", []string{"Content-Type", "secret-word: %%"}, "names no content type"},
+		{502, "secret-word", []string{"Content-Type", "secret-word: %%"}, "names no content type that is usual"},
 		{307, "secret-word", []string{"Location", "https://elsewhere.test/secret-word"}, "redirect"},
 	} {
 		_, err := getFrom(t, test.status, test.body, test.header...)

@@ -49,8 +49,8 @@ type ClientConfig struct {
 	// AttemptTimeout bounds each request of a call. If zero, 10 seconds.
 	AttemptTimeout time.Duration
 	// EndpointPause is how long one of several URLs is skipped that could not
-	// be reached or gave no answer; then one request tries it again. If zero, 5
-	// seconds.
+	// be reached or gave no answer; then one request tries it again. A call
+	// that would fail otherwise does not skip it. If zero, 5 seconds.
 	EndpointPause time.Duration
 	// Retry says how often a call is repeated.
 	Retry RetryConfig

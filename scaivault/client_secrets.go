@@ -114,7 +114,9 @@ func (c *Client) Delete(ctx context.Context, path string, opts *DeleteOptions) e
 		return c.lookForDelete(ctx, path, permanent, ans.malformed(r, ""))
 	}
 	if permanent && isRestorable(ans.body) {
-		return c.notPermanent(path, ans.status, ans.header)
+		e := c.notPermanent(path, ans.status, ans.header)
+		ans.scrub(e)
+		return e
 	}
 	return nil
 }

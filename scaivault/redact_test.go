@@ -275,3 +275,40 @@ func TestNoPrinterAndNoEncoderShowsWhatAStoreHasRead(t *testing.T) {
 		})
 	}
 }
+
+// TestIDsAndCodesDoNotQuoteTheRequest: a server that repeats the token or a value
+// where an error shows its words gets nothing into the error.
+func TestIDsAndCodesDoNotQuoteTheRequest(t *testing.T) {
+	t.Parallel()
+	const value = "canary-value"
+	for _, word := range []string{testToken, value} {
+		for name, h := range map[string]http.HandlerFunc{
+			"id":              answer(400, refusal("invalid_path")[:2], "X-Request-ID", word),
+			"id of a success": answer(200, "no JSON", "X-Request-ID", word),
+			"id of a cut":     hijack("HTTP/1.1 200 OK\r\nX-Request-ID: " + word + "\r\nContent-Length: 9\r\n\r\n{"),
+			"id in the body":  answer(400, `{"error":{"code":"invalid_path","request_id":"`+word+`"}}`),
+			"code":            answer(400, refusal(word)),
+			"content type":    answer(400, "x", "Content-Type", word+"/x"),
+			"type of success": answer(200, "x", "Content-Type", word),
+			"not permanent":   answer(200, `{"permanent":false}`, "X-Request-ID", word),
+		} {
+			calls := maps.Clone(quotingCalls)
+			for _, open := range []string{"ready", "live", "version"} { // they carry no token
+				delete(calls, open)
+			}
+			calls["put"] = putOf(map[string]any{"password": value}, nil)
+			calls["delete"] = func(ctx context.Context, c *scaivault.Client) error {
+				return c.Delete(ctx, "a", &scaivault.DeleteOptions{Permanent: true})
+			}
+			if word == value {
+				calls = map[string]func(context.Context, *scaivault.Client) error{"put": calls["put"]}
+			}
+			c := serve(t, h)
+			for call, do := range calls {
+				if err := do(t.Context(), c); err != nil {
+					require.NotContains(t, err.Error(), word, "%s: %s", name, call)
+				}
+			}
+		}
+	}
+}
