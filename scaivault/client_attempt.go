@@ -195,8 +195,12 @@ func (e tooLargeError) Error() string {
 	return fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", int64(e))
 }
 
-// readBody reads a body up to a limit and tells when it stops too early.
+// readBody reads a body up to a limit and tells when it stops too early. What
+// follows an answer 101 is none, and no ctx would end the reading of it.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, nil
+	}
 	if resp.ContentLength > limit {
 		return nil, tooLargeError(limit)
 	}

@@ -331,3 +331,21 @@ func (c cancelledBody) Read([]byte) (int, error) {
 	c()
 	return 0, context.Canceled
 }
+
+// TestSwitchOfProtocolsIsNoAnswer, and nobody waits for what may follow it.
+func TestSwitchOfProtocolsIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		<-held
+	}, func(cfg *scaivault.ClientConfig) { cfg.AttemptTimeout = 100 * time.Millisecond })
+	t.Cleanup(func() { close(held) })
+	requireMatches(t, getOf("a")(t.Context(), c), scaivault.ErrUnavailable)
+	requireMatches(t, putOf(map[string]any{}, nil)(t.Context(), c), scaivault.ErrUncertain)
+}
