@@ -65,7 +65,12 @@ func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
 func (a *attempt) read(resp *http.Response, body []byte, scrub func(*Error)) (*answer, error) {
 	a.fault = faultNone
 	if resp.StatusCode/100 == 2 || a.r.anyStatus {
-		return &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}, nil
+		ans := &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}
+		if a.r.reads && !a.r.anyStatus && isPage(body) {
+			a.fault = faultSoft
+			return nil, ans.malformed(*a.r, notJSON+describe(resp.StatusCode, resp.Header, body))
+		}
+		return ans, nil
 	}
 	e := answerError(a.r.op, a.r.path, resp.StatusCode, resp.Header, body)
 	a.fault = faultOf(e, false)

@@ -3,6 +3,7 @@
 package scaivault
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -165,6 +166,12 @@ func answerError(op, path string, status int, header http.Header, body []byte) *
 	return e
 }
 
+// isPage tells of a body that is markup: what stands before the service says
+// something, whatever its status.
+func isPage(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("<"))
+}
+
 // usualContentTypes are those that are worth telling.
 var usualContentTypes = []string{"application/json", "application/problem+json", "application/octet-stream", "application/xml", "text/xml", "text/html", "text/plain"}
 
@@ -175,7 +182,7 @@ func describe(status int, header http.Header, body []byte) string {
 		return "a redirect, which is not followed with the token; set ClientConfig.URLs to the final address"
 	case len(body) == 0:
 		return "it is empty"
-	case strings.HasPrefix(strings.TrimSpace(cut(string(body), 512)), "<"):
+	case isPage(body):
 		return "it looks like the page of a load balancer or proxy"
 	default:
 		kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")

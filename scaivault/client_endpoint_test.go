@@ -78,6 +78,7 @@ var deadEndpoints = map[string]func(*http.Request) (*http.Response, error){
 	"502 of a balancer":    says(502, balancerPage),
 	"504 without body":     says(504, ""),
 	"page of a proxy, 403": says(403, balancerPage),
+	"page of a proxy, 200": says(200, balancerPage),
 	"cut connections":      breaks(&net.OpError{Op: "read", Err: fmt.Errorf("reset")}),
 }
 

@@ -244,8 +244,10 @@ func (a *answer) decode(r request, into any) *Error {
 			return nil
 		}
 	}
-	return a.malformed(r, "the answer is not the JSON that was expected; "+describe(a.status, a.header, a.body))
+	return a.malformed(r, notJSON+describe(a.status, a.header, a.body))
 }
+
+const notJSON = "the answer is not the JSON that was expected; "
 
 func (a *answer) malformed(r request, reason string) *Error {
 	e := &Error{
