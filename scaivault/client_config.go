@@ -179,7 +179,8 @@ func (c *ClientConfig) httpClient() (_ *http.Client, own bool) {
 }
 
 // newTransport has a pool fit for many parallel calls to one host. It asks for
-// compressed answers by itself, and notices dead HTTP/2 connections by pings.
+// compressed answers by itself, and notices dead HTTP/2 connections by pings:
+// until then all calls to their endpoint would share one.
 func newTransport(settings *tls.Config) *http.Transport {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if settings != nil {
@@ -196,7 +197,7 @@ func newTransport(settings *tls.Config) *http.Transport {
 		TLSHandshakeTimeout:   5 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		TLSClientConfig:       tlsConfig,
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
 	}
 }
 
