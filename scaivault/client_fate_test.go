@@ -329,3 +329,14 @@ func TestWriteLeftInTheMiddleOfItsAnswer(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// TestVersionThatWasNotToldProvesNothing about a write under a condition.
+func TestVersionThatWasNotToldProvesNothing(t *testing.T) {
+	t.Parallel()
+	same := map[string]any{"k": "v"}
+	rt := &script{answers: says2(says(200, `{"data":{"k":"v"}}`), breaks(syscall.ECONNRESET), says(200, `{"data":{"k":"v"},"version":1}`))}
+	unchanged, err := scaivault.NewSecret(scaivault.SecretInfo{}, json.RawMessage(`{"k":"v"}`))
+	require.NoError(t, err)
+	_, err = newTestClient(t, "https://s.test", through(rt)).Put(t.Context(), "a", same, &scaivault.PutOptions{IfUnchanged: unchanged})
+	requireMatches(t, err, scaivault.ErrUncertain)
+}

@@ -103,6 +103,9 @@ func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOpti
 	if reason != "" {
 		return noVersion, &Error{Kind: ErrConflict, Op: "put", Source: sourceScaiVault, Path: path, Reason: reason}
 	}
+	if now != nil && version == 0 { // there is one, and it is not told
+		return noVersion, nil
+	}
 	return version, nil
 }
 
