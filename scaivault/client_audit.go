@@ -154,10 +154,9 @@ func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string
 		return nil, "", plain(err)
 	}
 	var w struct {
-		Logs    json.RawMessage `json:"logs"`
-		Cursor  wireCursor      `json:"cursor"`
-		HasMore bool            `json:"has_more"`
+		Logs json.RawMessage `json:"logs"`
 	}
+	var tail pageTail
 	if err := ans.decode(r, &w); err != nil {
 		return nil, "", err
 	}
@@ -167,12 +166,13 @@ func (c *Client) auditPage(ctx context.Context, query *AuditQuery, cursor string
 		return nil, "", ans.malformed(r, "the answer holds no logs")
 	case json.Unmarshal(w.Logs, &entries) != nil:
 		return nil, "", ans.malformed(r, "an entry is not of the documented form")
-	case !w.HasMore:
-		return entries, "", nil
-	case w.Cursor == "" || !seen.isNew(string(w.Cursor)):
-		return nil, "", ans.malformed(r, "there is more, but the cursor does not move")
+	case tail.readTail(ans.body) != nil:
+		return nil, "", ans.malformed(r, "the answer does not tell whether there is more")
 	}
-	return entries, string(w.Cursor), nil
+	if wrong := tail.wrong(seen); wrong != "" {
+		return nil, "", ans.malformed(r, wrong)
+	}
+	return entries, tail.next, nil
 }
 
 // extra is nil for what is no object.

@@ -194,6 +194,24 @@ func TestEveryAuditFilterIsSent(t *testing.T) {
 		"&path_prefix=a%2Fb&request_id=req_1&source_ip=192.0.2.1&success=false&to=2030-01-03T00%3A00%3A00Z", asked)
 }
 
+// TestAuditLogGoesOnWhileThereIsACursor, unless the service says that there is
+// no more.
+func TestAuditLogGoesOnWhileThereIsACursor(t *testing.T) {
+	t.Parallel()
+	const entry = `{"logs":[{"action":"read"}],`
+	for tail, pages := range map[string]int64{
+		`"cursor":"c1","has_more":true}`: 2, `"cursor":"c1"}`: 2, `"cursor":"c1","has_more":false}`: 1, `"cursor":null}`: 1, `"has_more":false}`: 1,
+	} {
+		rt := &script{answers: says2(says(200, entry+tail), says(200, entry+`"cursor":null,"has_more":false}`))}
+		require.NoError(t, lastAudit(t.Context(), newTestClient(t, "https://s.test", through(rt)), 1))
+		require.Equal(t, pages, rt.requests.Load(), tail)
+	}
+	for _, tail := range []string{`"has_more":true}`, `"cursor":{},"has_more":true}`, `"cursor":"c1","has_more":"yes"}`} {
+		rt := &script{answers: says2(says(200, entry+tail))}
+		requireMatches(t, lastAudit(t.Context(), newTestClient(t, "https://s.test", through(rt)), 1), scaivault.ErrUnavailable)
+	}
+}
+
 // TestClientDo keeps the query, and the numbers.
 func TestClientDo(t *testing.T) {
 	t.Parallel()
