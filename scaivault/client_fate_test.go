@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/scaivault"
 	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
 )
@@ -136,6 +137,44 @@ func TestLookForALostWriteIsBounded(t *testing.T) {
 		requireMatches(t, err, scaivault.ErrUncertain, context.DeadlineExceeded)
 		require.Equal(t, 6*time.Second, time.Since(start))
 	})
+	synctest.Test(t, func(t *testing.T) { // by the Client's own timeout, too
+		c := newTestClient(t, "https://s.test", through(&script{answers: says2(hangs)}), func(cfg *scaivault.ClientConfig) { cfg.Timeout = 2 * time.Second })
+		start := time.Now()
+		requireMatches(t, putOf(valueA, nil)(context.WithoutCancel(t.Context()), c), scaivault.ErrUncertain)
+		require.Equal(t, 4*time.Second, time.Since(start))
+	})
+}
+
+// TestLostWriteOfACopyIsToldByItsMark together with its data, as the mark can be
+// an old one.
+func TestLostWriteOfACopyIsToldByItsMark(t *testing.T) {
+	t.Parallel()
+	metadata := func(id string) scaivault.Metadata {
+		return scaivault.Metadata{Values: mark.Mark{Source: "kv/data/a", SourceVersion: 1, Version: 2, WriteID: id}.AddTo(nil)}
+	}
+	for name, c := range map[string]struct {
+		id, data string // that stand there
+		marked   bool   // the write
+		known    bool
+	}{
+		"ours": {"w", "v", true, true}, "other data": {"w", "x", true, false},
+		"another mark": {"u", "v", true, false}, "no mark of ours": {"w", "v", false, false},
+	} {
+		there, err := json.Marshal(map[string]any{"data": map[string]any{"k": c.data}, "version": 2, "metadata": metadata(c.id)})
+		require.NoError(t, err)
+		rt := &script{answers: says2(says(503, refusal("service_unavailable"), "Retry-After", "7"), says(200, string(there)))}
+		opts := &scaivault.PutOptions{}
+		if c.marked {
+			opts.Metadata = metadata("w")
+		}
+		err = putOf(map[string]any{"k": "v"}, opts)(t.Context(), newTestClient(t, "https://s.test", through(rt)))
+		if c.known {
+			require.NoError(t, err, name)
+			continue
+		}
+		requireMatches(t, err, scaivault.ErrUncertain)
+		require.Zero(t, requireError(t, err).RetryAfter, "nobody should write it again")
+	}
 }
 
 // TestLostWriteIsToldByTime where the service's clock proves it, and only there.
@@ -156,6 +195,7 @@ func TestLostWriteIsToldByTime(t *testing.T) {
 		"whole seconds, later":               {updated: 2 * time.Second, takes: 3 * time.Second, layout: time.RFC3339, known: true},
 		"another clock, at once":             {updated: time.Millisecond, skew: time.Hour, layout: time.RFC3339Nano},
 		"another clock, later":               {updated: 2 * time.Second, takes: 3 * time.Second, skew: time.Hour, layout: time.RFC3339Nano, known: true},
+		"a clock behind, later":              {updated: 2 * time.Second, takes: 3 * time.Second, skew: -time.Hour, layout: time.RFC3339Nano, known: true},
 		"another clock, before":              {updated: -time.Second, takes: 3 * time.Second, skew: -time.Hour, layout: time.RFC3339Nano},
 		"an hour ahead of the service's own": {updated: time.Hour, layout: time.RFC3339Nano},
 	} {
