@@ -212,6 +212,7 @@ func TestMetadataIsNeverThatOfAnotherSecret(t *testing.T) {
 		"no path":                      {below: says(200, `{"version":3,"metadata":{"owner":"o"},"secret_type":"kv"}`), there: true},
 		"data is null":                 {below: says(200, `{"data":null,`+infoOfA[1:]), there: true},
 		"another secret":               {below: other, batch: inBatch, there: true},
+		"another secret, nameless":     {below: says(200, `{"version":9,"data":{"k":"c4n4ry"},"metadata":{"owner":"them"}}`), batch: inBatch, there: true},
 		"another path":                 {below: says(200, `{"path":"a/metadata","version":9}`), batch: inBatch, there: true},
 		"our path with a value":        {below: says(200, `{"data":{"k":"c4n4ry"},`+infoOfA[1:]), batch: inBatch, there: true},
 		"missing, and there":           {below: missing, batch: inBatch, there: true},
