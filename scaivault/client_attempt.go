@@ -25,7 +25,8 @@ type attempt struct {
 	r       *request
 	at      *endpoint
 	timeout time.Duration
-	fault   fault // what it says about the endpoint
+	connect time.Duration // bounds the wait for a connection; 0 for timeout alone
+	fault   fault         // what it says about the endpoint
 }
 
 // send sends the request and reads the whole answer.
@@ -41,11 +42,17 @@ func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
 	if !a.r.reads {
 		sent.guard(req)
 	}
+	if a.connect > 0 {
+		defer time.AfterFunc(a.connect, sent.giveUpDialling(cancel)).Stop()
+	}
 	a.stats.requests.Add(1)
 	a.at.requests.Add(1)
 	resp, err := a.http.Do(req)
 	if err != nil {
 		e := a.failed(ctx, err)
+		if sent.gaveUp.Load() && ctx.Err() == nil {
+			e.Reason, a.fault = fmt.Sprintf("no connection within %v", a.connect.Round(time.Millisecond)), faultHard
+		}
 		if a.r.reads {
 			return nil, e
 		}

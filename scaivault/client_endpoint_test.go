@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync"
@@ -253,6 +254,32 @@ func TestWriteGoesOnOnlyWhileNothingWasSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWriteLeavesAnEndpointThatGivesNoConnection while the caller has time.
+func TestWriteLeavesAnEndpointThatGivesNoConnection(t *testing.T) {
+	t.Parallel()
+	blackHole := func(r *http.Request) (*http.Response, error) {
+		httptrace.ContextClientTrace(r.Context()).GetConn(r.URL.Host)
+		return hangs(r)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		rt := newFleet(map[string]func(*http.Request) (*http.Response, error){"a": blackHole, "b": says(201, `{"version":1}`)})
+		c := newTestClient(t, "", hosts("a", "b"), through(rt))
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			require.NoError(t, putOf(map[string]any{"k": "v"}, nil)(ctx, c))
+			cancel()
+		}
+		require.Equal(t, 1, rt.count("a"), "skipped from then on")
+		require.Equal(t, 2, rt.count("b"))
+
+		rt.set("b", blackHole)
+		time.Sleep(time.Minute)
+		err := putOf(map[string]any{"k": "v"}, nil)(t.Context(), c)
+		requireMatches(t, err, scaivault.ErrUnavailable)
+		require.ErrorContains(t, err, "no connection within")
+	})
 }
 
 // TestWritePrefersAnEndpointThatWorks to being the probe of another.

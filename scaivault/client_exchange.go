@@ -203,6 +203,8 @@ func (x *exchanger) attempt(ctx context.Context, at choice) (*answer, error) {
 	a := attempt{Client: x.Client, r: &x.r, at: at.endpoint, timeout: defaultTo(x.r.wait, x.cfg.attemptTimeout())}
 	if x.r.reads {
 		a.timeout = x.endpoints.timeout(ctx, at, x.tried, a.timeout)
+	} else if len(x.endpoints) > 1 { // nothing is sent before there is a connection
+		a.connect = x.endpoints.timeout(ctx, at, x.tried, a.timeout)
 	}
 	ans, err := a.send(ctx, token)
 	said = a.fault

@@ -24,6 +24,17 @@ type sentTrace struct {
 	at         *endpoint
 	asked, got atomic.Bool
 	fresh      atomic.Int32
+	gaveUp     atomic.Bool // there was no connection in time
+}
+
+// giveUpDialling ends an attempt for which there is no connection yet.
+func (s *sentTrace) giveUpDialling(stop func()) func() {
+	return func() {
+		if s.asked.Load() && !s.got.Load() {
+			s.gaveUp.Store(true)
+			stop()
+		}
+	}
 }
 
 // hooks watches a request; stop ends its attempt.
