@@ -190,10 +190,8 @@ func TestPacedClientOfAStoreDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, constant(scaivault.StageCutover), func(cfg *scaivault.StoreConfig) {
-			rt := &script{answers: says2(says(200, oneSecret))}
-			cfg.ScaiVault = newTestClient(t, "https://s.test", through(rt), paced, func(cfg *scaivault.ClientConfig) {
-				cfg.Pace.PerMinute = map[scaivault.Category]int{scaivault.CategoryRead: 1}
-			})
+			rt := &script{answers: says2(says(200, oneSecret, "X-RateLimit-Limit", "60", "X-RateLimit-Remaining", "0"))}
+			cfg.ScaiVault = newTestClient(t, "https://s.test", through(rt), paced)
 		})
 		p.seedBoth()
 		for _, want := range []string{"scaivault", "vault"} {
