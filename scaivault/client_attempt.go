@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -198,34 +197,4 @@ func (a *attempt) setHeader(req *http.Request, token string) {
 	if a.cfg.TenantID != "" && !a.cfg.TenantInPath {
 		req.Header.Set(headerTenant, a.cfg.TenantID)
 	}
-}
-
-// A tooLargeError says that an answer has more bytes than it is.
-type tooLargeError int64
-
-func (e tooLargeError) Error() string {
-	return fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", int64(e))
-}
-
-// readBody reads a body up to a limit and tells when it stops too early. What
-// follows an answer 101 is none, and no ctx would end the reading of it.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, nil
-	}
-	if resp.ContentLength > limit {
-		return nil, tooLargeError(limit)
-	}
-	var b bytes.Buffer
-	if resp.ContentLength > 0 {
-		b.Grow(int(min(resp.ContentLength, 1<<20)) + bytes.MinRead) // read to the end without growing
-	}
-	_, err := b.ReadFrom(io.LimitReader(resp.Body, min(limit, math.MaxInt64-1)+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(b.Len()) > limit {
-		return nil, tooLargeError(limit)
-	}
-	return b.Bytes(), nil
 }
