@@ -28,7 +28,7 @@ type house struct {
 
 func newHouse(t *testing.T, quirks scaivaulttest.Quirks) *house {
 	t.Helper()
-	vault := scaivaulttest.NewVault(t, nil)
+	vault := scaivaulttest.NewVault(t)
 	vault.Mount("kv", 2)
 	server := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{BackendTransport: vault.RoundTripper(), Quirks: quirks})
 	client, err := scaivault.NewClient(scaivault.ClientConfig{

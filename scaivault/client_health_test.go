@@ -30,7 +30,7 @@ func liveOf(ctx context.Context, c *scaivault.Client) error { return c.Live(ctx)
 // TestHealthSendsNoToken and works while the token source does not.
 func TestHealthSendsNoToken(t *testing.T) {
 	t.Parallel()
-	s := scaivaulttest.NewServer(t, nil)
+	s := scaivaulttest.NewServer(t)
 	rt := s.RoundTripper()
 	seen := &script{answers: says2(rt.RoundTrip), seen: func(r *http.Request, _ []byte) {
 		assert.Empty(t, r.Header.Values("Authorization"))

@@ -282,7 +282,7 @@ func TestMetadataIsNeverThatOfAnotherSecret(t *testing.T) {
 // TestSecretsOfABackendExist, though ScaiVault has no metadata of them.
 func TestSecretsOfABackendExist(t *testing.T) {
 	t.Parallel()
-	vault := scaivaulttest.NewVault(t, nil)
+	vault := scaivaulttest.NewVault(t)
 	vault.Mount("kv", 2)
 	vault.Seed("kv/data/app/db", map[string]any{"password": "not-a-real-one"})
 	s, c := service(t, &scaivaulttest.ServerOptions{BackendTransport: vault.RoundTripper()})

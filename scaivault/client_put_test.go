@@ -27,7 +27,7 @@ import (
 // TestMetadataTakesAnIDAlong, a new one each time, and only then.
 func TestMetadataTakesAnIDAlong(t *testing.T) {
 	t.Parallel()
-	s := scaivaulttest.NewServer(t, nil)
+	s := scaivaulttest.NewServer(t)
 	var sent []map[string]any
 	rt := &script{answers: says2(s.RoundTripper().RoundTrip), seen: func(r *http.Request, body []byte) {
 		if r.Method == http.MethodPut {

@@ -23,7 +23,7 @@ import (
 func issued(t *testing.T, change ...configure) (*scaivaulttest.Server, *scaivaulttest.Key, *scaivault.Client) {
 	t.Helper()
 	s := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{TokenTTL: time.Hour, NoLimits: true})
-	key := scaivaulttest.NewKey(t, s, nil)
+	key := scaivaulttest.NewKey(t, s)
 	key.AddClient("billing", "not-a-real-secret", "sa:billing")
 	change = append([]configure{through(s.RoundTripper()), func(cfg *scaivault.ClientConfig) {
 		cfg.Token = scaivault.ClientCredentials{

@@ -107,10 +107,10 @@ func says2(answers ...func(*http.Request) (*http.Response, error)) []func(*http.
 // was sent.
 func TestClientGoesOnToTheNextAddress(t *testing.T) {
 	t.Parallel()
-	s := scaivaulttest.NewServer(t, nil)
+	s := scaivaulttest.NewServer(t)
 	s.Seed(testPath, valueA)
 	token := scaivault.StaticToken(s.IssueToken("sa:x"))
-	broken := scaivaulttest.NewServer(t, nil)
+	broken := scaivaulttest.NewServer(t)
 	broken.Inject(scaivaulttest.Fault{Status: 502, Body: balancerPage})
 	with := func(first string) *scaivault.Client {
 		return newTestClient(t, first, func(cfg *scaivault.ClientConfig) { cfg.URLs, cfg.Token = append(cfg.URLs, s.URL()), token })

@@ -54,7 +54,7 @@ func newPair(t *testing.T, flag *switchFlag, change ...func(*scaivault.StoreConf
 	p := &pair{
 		flag:  flag,
 		scai:  scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{NoLimits: true}),
-		vault: scaivaulttest.NewVault(t, nil),
+		vault: scaivaulttest.NewVault(t),
 	}
 	p.vault.Mount("kv", 2)
 	var err error

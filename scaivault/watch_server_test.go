@@ -145,7 +145,7 @@ func TestWatchAfterDroppedSubscriptions(t *testing.T) {
 func TestWatchWithARevokedToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := scaivaulttest.NewServer(t, nil)
+		s := scaivaulttest.NewServer(t)
 		var token atomic.Value
 		token.Store(s.IssueToken("sa:x"))
 		c := newTestClient(t, "https://s.test", through(s.RoundTripper()), func(cfg *scaivault.ClientConfig) {
@@ -282,7 +282,7 @@ func TestPoliciesOnTheServer(t *testing.T) {
 func TestWatchGoesOnToTheNextAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := scaivaulttest.NewServer(t, nil)
+		s := scaivaulttest.NewServer(t)
 		var down atomic.Value
 		down.Store("none")
 		rt := s.RoundTripper()

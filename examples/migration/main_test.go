@@ -56,7 +56,7 @@ func TestMainJob(t *testing.T) {
 // nothing behind in them.
 func TestMainJobOnGivenServers(t *testing.T) {
 	t.Parallel()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	s := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{NoLimits: true})
 	token := s.IssueToken("user:operator")
 	before := leftovers(t, v, s, token)
@@ -79,7 +79,7 @@ func TestMainJobOnGivenServers(t *testing.T) {
 // cleans up.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	s := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{NoLimits: true})
 	token := s.IssueToken("user:operator")
 	before := leftovers(t, v, s, token)

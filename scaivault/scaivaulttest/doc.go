@@ -10,7 +10,7 @@
 // services tokens for their client credentials. A [Vault] speaks as much of Vault's API
 // as that needs. None of them writes to disk, and all forget everything at Close.
 //
-//	srv := scaivaulttest.NewServer(t, nil)
+//	srv := scaivaulttest.NewServer(t)
 //	srv.Seed("environments/production/billing/database", map[string]any{"password": "not-a-real-one"})
 //	token := srv.IssueToken("sa:billing-prod", "secrets:read")
 //	client := &http.Client{Transport: srv.RoundTripper()}

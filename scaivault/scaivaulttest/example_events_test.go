@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleServer_Emit() {
-	srv, err := scaivaulttest.StartServer(nil) // in a test: scaivaulttest.NewServer(t, nil)
+	srv, err := scaivaulttest.StartServer(nil) // in a test: scaivaulttest.NewServer(t)
 	if err != nil {
 		fmt.Println(err)
 		return

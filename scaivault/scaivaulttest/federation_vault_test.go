@@ -32,7 +32,7 @@ func onVault(t *testing.T, v *scaivaulttest.Vault, method, path, body string) ma
 // guided returns both servers after the setup of the migration guide, steps 2 to 4.
 func guided(t *testing.T) (*scaivaulttest.Server, *caller, *scaivaulttest.Vault, string) {
 	t.Helper()
-	vault := scaivaulttest.NewVault(t, nil)
+	vault := scaivaulttest.NewVault(t)
 	vault.Mount("kv", 2)
 	vault.Seed("kv/data/apps/billing/db", map[string]any{"password": "not-a-real-one"})
 	onVault(t, vault, "POST", "sys/auth/approle", `{"type":"approle"}`)

@@ -62,10 +62,11 @@ type keyClient struct {
 }
 
 // NewKey starts a Key whose tokens the server takes. The test closes it at its end. It
-// opens no socket before URL is called. opts may be nil.
-func NewKey(tb TB, server *Server, opts *KeyOptions) *Key {
+// opens no socket before URL is called. NewKey(t, server) starts one with the zero
+// KeyOptions, and so does a nil; more than one fails the test.
+func NewKey(tb TB, server *Server, opts ...*KeyOptions) *Key {
 	tb.Helper()
-	k := newKey(server, opts)
+	k := newKey(server, one(tb, "NewKey", opts))
 	k.bind(tb)
 	return k
 }

@@ -20,7 +20,7 @@ import (
 // keyed returns a server and a caller of the host that issues its tokens.
 func keyed(t testing.TB, opts *scaivaulttest.KeyOptions) (*scaivaulttest.Server, *scaivaulttest.Key, *caller) {
 	t.Helper()
-	srv := scaivaulttest.NewServer(t, nil)
+	srv := scaivaulttest.NewServer(t)
 	key := scaivaulttest.NewKey(t, srv, opts)
 	key.AddClient("billing", "not-a-real-one", "sa:billing", "secrets:read", "secrets:list")
 	return srv, key, &caller{t: t, client: &http.Client{Transport: key.RoundTripper()}, base: "https://scaikey.test"}

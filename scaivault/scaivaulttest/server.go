@@ -110,10 +110,11 @@ type Server struct {
 }
 
 // NewServer starts a server for a test, which closes it at its end. It opens no
-// socket before URL is called. opts may be nil.
-func NewServer(tb TB, opts *ServerOptions) *Server {
+// socket before URL is called. NewServer(t) starts one with the zero ServerOptions, and
+// so does a nil; more than one fails the test.
+func NewServer(tb TB, opts ...*ServerOptions) *Server {
 	tb.Helper()
-	s := newServer(opts)
+	s := newServer(one(tb, "NewServer", opts))
 	s.bind(tb)
 	return s
 }

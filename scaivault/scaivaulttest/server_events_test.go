@@ -95,7 +95,7 @@ func TestEventsAreThoseSinceTheSubscription(t *testing.T) {
 func TestEmit(t *testing.T) {
 	t.Parallel()
 	tb := &failures{TB: t}
-	srv := scaivaulttest.NewServer(tb, nil)
+	srv := scaivaulttest.NewServer(tb)
 	c := as(t, srv, srv.IssueToken("sa:tests"))
 	id := c.created("/v1/subscriptions", `{"name":"x","paths":["a/*"],"events":["secret.rotated","lease.expiring"],"delivery":{"type":"polling"}}`)
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)

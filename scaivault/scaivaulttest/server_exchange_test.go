@@ -16,7 +16,7 @@ import (
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := scaivaulttest.NewServer(t, nil)
+		srv := scaivaulttest.NewServer(t)
 		anonymous := as(t, srv, "")
 		srv.TrustToken("foreign", "sa:billing", "secrets:read")
 		for _, body := range []string{`{"token":"foreign"}`, `{"subject_token":"foreign","role":"sa:billing"}`, `{"jwt":"foreign","more":[1]}`} {
@@ -52,7 +52,7 @@ func TestExchangeForm(t *testing.T) {
 
 func TestExchangeRefuses(t *testing.T) {
 	t.Parallel()
-	srv := scaivaulttest.NewServer(t, nil)
+	srv := scaivaulttest.NewServer(t)
 	srv.TrustToken("foreign", "sa:billing")
 	anonymous := as(t, srv, "")
 	r := anonymous.do("POST", "/v1/auth/exchange", `{"token":"not-a-real-one"}`)

@@ -18,7 +18,7 @@ import (
 func TestDocumentedLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := scaivaulttest.NewServer(t, nil)
+		srv := scaivaulttest.NewServer(t)
 		c := as(t, srv, srv.IssueToken("sa:tests"))
 		srv.Seed("a", map[string]any{})
 		for i := range 100 {

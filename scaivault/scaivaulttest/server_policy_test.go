@@ -207,7 +207,7 @@ func TestPolicyTestTellsWhatItEvaluated(t *testing.T) {
 func TestPoliciesPassTheGates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := scaivaulttest.NewServer(t, nil)
+		srv := scaivaulttest.NewServer(t)
 		c := as(t, srv, srv.IssueToken("sa:tests"))
 		r := c.do("POST", "/v1/policies", readApps)
 		assert.Equal(t, "50", r.header.Get("X-RateLimit-Limit"))

@@ -233,7 +233,7 @@ func (f *failures) Fatalf(format string, args ...any) {
 func TestSeedFailsTheTestWithoutTheValue(t *testing.T) {
 	t.Parallel()
 	tb := &failures{TB: t}
-	srv := scaivaulttest.NewServer(tb, nil)
+	srv := scaivaulttest.NewServer(tb)
 	assert.Zero(t, srv.Seed("Not A Path", map[string]any{"k": "not-a-real-one"}))
 	assert.Zero(t, srv.Seed("a", map[string]any{"k": make(chan int), "l": "not-a-real-one"}))
 	require.Len(t, tb.noted, 2)

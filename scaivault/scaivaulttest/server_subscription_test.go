@@ -90,7 +90,7 @@ func TestSubscriptionsRefuse(t *testing.T) {
 func TestSubscriptionsPassTheGates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := scaivaulttest.NewServer(t, nil)
+		srv := scaivaulttest.NewServer(t)
 		c := as(t, srv, srv.IssueToken("sa:tests", "subscriptions:read", "subscriptions:write"))
 		id := c.subscribe("")
 		srv.Seed("a/b", nil)

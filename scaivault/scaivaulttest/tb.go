@@ -10,3 +10,18 @@ type TB interface {
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
+
+// one returns the options that a constructor of a test was given, or nil. They are
+// variadic so that a test that needs none says none.
+func one[O any](tb TB, constructor string, opts []*O) *O {
+	tb.Helper()
+	switch len(opts) {
+	case 0:
+		return nil
+	case 1:
+		return opts[0]
+	default:
+		tb.Fatalf("scaivaulttest: %s takes one set of options, and was given %d", constructor, len(opts))
+		return nil
+	}
+}

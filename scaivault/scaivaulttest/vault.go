@@ -38,10 +38,12 @@ type VaultOptions struct {
 	AuditLog io.Writer
 }
 
-// NewVault starts a Vault that is closed at the end of the test.
-func NewVault(tb TB, opts *VaultOptions) *Vault {
+// NewVault starts a Vault that is closed at the end of the test. It opens no socket
+// before URL is called. NewVault(t) starts one with the zero VaultOptions, and so does a
+// nil; more than one fails the test.
+func NewVault(tb TB, opts ...*VaultOptions) *Vault {
 	tb.Helper()
-	v, err := StartVault(opts)
+	v, err := StartVault(one(tb, "NewVault", opts))
 	if err != nil {
 		tb.Fatalf("scaivaulttest: start a vault: %v", err)
 		return nil

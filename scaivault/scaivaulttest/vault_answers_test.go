@@ -52,7 +52,7 @@ func TestVaultAnswersAsTheRealOne(t *testing.T) {
 	for _, way := range []string{"memory", "socket"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			v := scaivaulttest.NewVault(t, nil)
+			v := scaivaulttest.NewVault(t)
 			base, client := "http://vault.test", &http.Client{Transport: v.RoundTripper()}
 			if way == "socket" {
 				transport := &http.Transport{}
@@ -190,7 +190,7 @@ func chanceless(name string, value any, known map[string]string) any {
 // TestVaultLimitsOfBodies has what is too large for a file: Vault answers these with 500, and says why.
 func TestVaultLimitsOfBodies(t *testing.T) {
 	t.Parallel()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	v.Mount("secret", 1)
 	client := &http.Client{Transport: v.RoundTripper()}
 	nested := func(depth int) string { return strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth) }

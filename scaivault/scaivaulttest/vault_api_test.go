@@ -48,12 +48,12 @@ func overVault(t *testing.T, test func(t *testing.T, v *scaivaulttest.Vault, cli
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
-		v := scaivaulttest.NewVault(t, nil)
+		v := scaivaulttest.NewVault(t)
 		test(t, v, vaultClient(t, v))
 	})
 	t.Run("socket", func(t *testing.T) {
 		t.Parallel()
-		v := scaivaulttest.NewVault(t, nil)
+		v := scaivaulttest.NewVault(t)
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
 		test(t, v, apiClient(t, v.URL(), transport, v.RootToken()))
@@ -232,7 +232,7 @@ func TestVaultMountsWithTheClient(t *testing.T) {
 
 func TestVaultForgetsWhatWasUnmounted(t *testing.T) {
 	t.Parallel()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	client := vaultClient(t, v)
 	v.Mount("kv", 2)
 	assert.Equal(t, 1, v.Seed("kv/data/db", map[string]any{"a": 1}))
@@ -277,7 +277,7 @@ func TestVaultSealAndHealth(t *testing.T) {
 
 func TestVaultRefusesNamesThatItCannotKeep(t *testing.T) {
 	t.Parallel()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	client := vaultClient(t, v)
 	v.Mount("kv", 2)
 	v.Mount("old", 1)
@@ -369,7 +369,7 @@ func (tb *failingTB) Fatalf(format string, _ ...any) { tb.failures = append(tb.f
 func TestVaultFailsTheTestThatMisusesIt(t *testing.T) {
 	t.Parallel()
 	tb := &failingTB{TB: t}
-	v := scaivaulttest.NewVault(tb, nil)
+	v := scaivaulttest.NewVault(tb)
 	v.Mount("kv", 2)
 	v.Mount("kv", 2)
 	v.Mount("/kv/", 2)

@@ -224,7 +224,7 @@ func TestVaultAuditDevices(t *testing.T) {
 func TestVaultAuditDeviceShapes(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	client := vaultClient(t, v)
 	v.Mount("kv", 2)
 	v.Seed("kv/data/db", map[string]any{"a": "b"})

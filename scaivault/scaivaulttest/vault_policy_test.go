@@ -55,7 +55,7 @@ func TestVaultPolicies(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			client := vaultClient(t, scaivaulttest.NewVault(t, nil))
+			client := vaultClient(t, scaivaulttest.NewVault(t))
 			var names []string
 			for i, text := range tc.policies {
 				names = append(names, "p"+string(rune('0'+i)))
@@ -69,7 +69,7 @@ func TestVaultPolicies(t *testing.T) {
 func TestVaultPolicyChangesHoldAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	client := vaultClient(t, v)
 	v.Mount("kv", 2)
 	v.Seed("kv/data/db", map[string]any{"a": "b"})
@@ -87,7 +87,7 @@ func TestVaultPolicyChangesHoldAtOnce(t *testing.T) {
 func TestVaultTellsCreatingFromUpdating(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	client := vaultClient(t, v)
 	v.Mount("kv", 2)
 	require.NoError(t, client.Sys().PutPolicyWithContext(ctx, "creator", `path "kv/data/*" { capabilities = ["create"] }`))
@@ -102,7 +102,7 @@ func TestVaultTellsCreatingFromUpdating(t *testing.T) {
 
 func TestVaultRefusesPoliciesThatItWouldNotObey(t *testing.T) {
 	t.Parallel()
-	client := vaultClient(t, scaivaulttest.NewVault(t, nil))
+	client := vaultClient(t, scaivaulttest.NewVault(t))
 	for _, text := range []string{
 		`path "a" { capabilities = ["read"] allowed_parameters = { "x" = [] } }`,
 		`path "a" { capabilities = ["read"] max_wrapping_ttl = "1h" }`,

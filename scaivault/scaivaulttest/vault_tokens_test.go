@@ -82,7 +82,7 @@ func TestVaultTokensExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		v := scaivaulttest.NewVault(t, nil)
+		v := scaivaulttest.NewVault(t)
 		client := vaultClient(t, v)
 		v.Mount("kv", 2)
 		v.Seed("kv/data/db", map[string]any{"a": "b"})
@@ -119,7 +119,7 @@ func TestVaultDeletesVersionsAfterTheirTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		v := scaivaulttest.NewVault(t, nil)
+		v := scaivaulttest.NewVault(t)
 		client := vaultClient(t, v)
 		v.Mount("kv", 2)
 		_, err := client.Logical().WriteWithContext(ctx, "kv/config", map[string]any{"delete_version_after": "10m"})
@@ -143,7 +143,7 @@ func TestVaultSecretIDs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		client := vaultClient(t, scaivaulttest.NewVault(t, nil))
+		client := vaultClient(t, scaivaulttest.NewVault(t))
 		login := guideRole(t, client, map[string]any{"secret_id_num_uses": 2, "secret_id_ttl": "10m"})
 		for range 2 {
 			_, err := withToken(t, client, "").Auth().Login(ctx, login)
@@ -167,7 +167,7 @@ func TestVaultSecretIDs(t *testing.T) {
 func TestVaultTokensEndWithTheirParents(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	client := vaultClient(t, scaivaulttest.NewVault(t, nil))
+	client := vaultClient(t, scaivaulttest.NewVault(t))
 	require.NoError(t, client.Sys().PutPolicyWithContext(ctx, "maker", `path "auth/token/create*" { capabilities = ["update", "sudo"] }`))
 	parent, err := client.Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{Policies: []string{"maker"}})
 	require.NoError(t, err)
@@ -189,7 +189,7 @@ func TestVaultTokensEndWithTheirParents(t *testing.T) {
 
 func TestVaultTokenWithOneUseServesOneOfManyCallers(t *testing.T) {
 	t.Parallel()
-	v := scaivaulttest.NewVault(t, nil)
+	v := scaivaulttest.NewVault(t)
 	client := vaultClient(t, v)
 	v.Mount("kv", 2)
 	v.Seed("kv/data/db", map[string]any{"a": "b"})
@@ -213,7 +213,7 @@ func TestVaultTokenWithOneUseServesOneOfManyCallers(t *testing.T) {
 func TestVaultForgetsExpiredTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := vaultClient(t, scaivaulttest.NewVault(t, nil))
+		client := vaultClient(t, scaivaulttest.NewVault(t))
 		var last string
 		for range 3000 {
 			made, err := client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"default"}, TTL: "1s"})

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestSourceAgainstTheSmallVault(t *testing.T) {
 	t.Parallel()
 	vaultchecks.Run(t, func(t *testing.T) (address, rootToken string) {
-		v := scaivaulttest.NewVault(t, nil)
+		v := scaivaulttest.NewVault(t)
 		return v.URL(), v.RootToken()
 	})
 }
