@@ -121,12 +121,13 @@ func isAbort(call *ast.CallExpr) bool {
 
 // owners are the files that may start goroutines: they know when these end.
 var owners = map[string]string{
-	"scaivault/lane.go":                      "the work of a Store",
-	"scaivault/vault/calls.go":               "the calls of a Source",
-	"migrate/pool.go":                        "the lanes of a migration",
-	"scaivault/scaivaulttest/socket.go":      "a server's listener",
-	"scaivault/scaivaulttest/roundtrip.go":   "a request in memory",
-	"scaivault/scaivaulttest/server_sync.go": "a sync in the background, which Close waits for",
+	"scaivault/lane.go":                                 "the work of a Store",
+	"scaivault/vault/calls.go":                          "the calls of a Source",
+	"migrate/pool.go":                                   "the lanes of a migration",
+	"scaivault/scaivaulttest/socket.go":                 "a server's listener",
+	"scaivault/scaivaulttest/roundtrip.go":              "a request in memory",
+	"scaivault/scaivaulttest/server_sync.go":            "a sync in the background, which Close waits for",
+	"scaivault/scaivaulttest/conformance_concurrent.go": "the callers of one check, which waits for them",
 }
 
 func TestGoroutinesStartOnlyWhereTheirLifetimeIsOwned(t *testing.T) {
