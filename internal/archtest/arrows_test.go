@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"scaivault/scaivaulttest": {"internal", "scaivault"},
 	"federation":              {"internal", "scaivault"},
 	"migrate":                 {"internal", "scaivault"},
-	"internal/vaultchecks":    {"internal", "scaivault", "scaivault/vault"},
+	"internal/vaultchecks":    {"internal", "scaivault", "scaivault/vault", "scaivault/scaivaulttest"},
 	"examples":                {"internal", "scaivault", "scaivault/vault", "scaivault/scaivaulttest", "federation", "migrate", "examples"},
 }
 
