@@ -42,6 +42,17 @@
 // beside it the secrets of the tenant's partner, below /v1/partner/secrets. Every token
 // reads those; to write them takes [ScopePartnerAdmin].
 //
+// # Sources
+//
+// [NewSource] is a scaivault.Source in memory, for a test that needs no wire.
+// [TestSource] checks any Source against what that interface promises, as testing/fstest
+// does for a file system.
+//
+// # Secrets in texts
+//
+// [AssertNoLeak] fails a test whose logs, errors or answers hold a secret, in whatever
+// form they write it.
+//
 // # Open questions
 //
 // Where ScaiVault's documents are silent the server gives the most natural answer,
