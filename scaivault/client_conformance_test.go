@@ -3,7 +3,10 @@
 package scaivault_test
 
 import (
+	"net/http"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
@@ -39,6 +42,7 @@ func TestClientConformsOverASocket(t *testing.T) {
 	scaivaulttest.TestSource(t, func(t *testing.T) scaivault.Source {
 		return newTestClient(t, s.URL(), func(cfg *scaivault.ClientConfig) { cfg.Token = scaivault.StaticToken(token) })
 	})
+	assert.Less(t, s.RequestCount(http.MethodPut, ""), 100, "what the suite says of its writes")
 }
 
 func TestClientConformsForSecretsOfThePartner(t *testing.T) {

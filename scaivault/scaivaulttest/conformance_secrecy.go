@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -19,7 +20,7 @@ func secrecyChecks() []sourceCheck {
 	}
 }
 
-// printed is what printers, encoders and loggers make of values.
+// printed is what printers, encoders and loggers make of values, each text once.
 func printed(values ...any) []string {
 	var out []string
 	for _, v := range values {
@@ -33,12 +34,13 @@ func printed(values ...any) []string {
 		if encoded, err := json.Marshal(holder); err == nil {
 			out = append(out, string(encoded))
 		}
-		var log bytes.Buffer
-		slog.New(slog.NewTextHandler(&log, nil)).Info("m", "v", v, "holder", holder)
-		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "v", v, "holder", holder)
-		out = append(out, log.String())
+		var lines bytes.Buffer
+		slog.New(slog.NewTextHandler(&lines, nil)).Info("m", "v", v, "holder", holder)
+		slog.New(slog.NewJSONHandler(&lines, nil)).Info("m", "v", v, "holder", holder)
+		out = append(out, lines.String())
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func checkSecretIsSilent(s *subject) {

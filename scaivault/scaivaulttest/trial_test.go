@@ -16,6 +16,7 @@ import (
 type trial struct {
 	name string
 	ctx  context.Context
+	only string // the one subtest to run; if empty, all
 
 	mu       *sync.Mutex // guards all below, of every subtest
 	failures *[]string
@@ -65,6 +66,9 @@ func (t *trial) Fatalf(format string, args ...any) {
 }
 
 func (t *trial) Run(name string, f func(t *trial)) bool {
+	if t.only != "" && t.only != name {
+		return true
+	}
 	sub := &trial{name: name, ctx: t.ctx, mu: t.mu, failures: t.failures}
 	sub.run(f)
 	return !sub.failed
