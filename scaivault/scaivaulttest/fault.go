@@ -3,35 +3,19 @@
 package scaivaulttest
 
 import (
-	"bytes"
-	"context"
-	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
 
-// A Cut says where a [Fault] breaks the connection.
-type Cut uint8
-
-const (
-	// CutNone breaks nothing.
-	CutNone Cut = iota
-	// CutBeforeAnswer closes the connection without an answer. Note that net/http
-	// sends a GET again, once and by itself, when this happens on a connection that
-	// was used before; in memory every request has a connection of its own.
-	CutBeforeAnswer
-	// CutInBody sends the head and half of the body that its Content-Length
-	// promises, then closes the connection. An answer that can have no body is cut
-	// before it begins.
-	CutInBody
-)
-
 // A Fault makes a server misbehave for the requests that it matches. Its parts add
-// up, in this order: Delay; the request itself, if After; Hang; then Cut and Status.
-// The zero Fault matches everything and changes nothing.
+// up, in this order: Delay; the request itself, if After; Hang; then the answer, with
+// Status or as it really is, changed by Header, Spoil and WrongLength, sent at the
+// speed of Trickle, and broken off by Cut. The zero Fault matches everything and
+// changes nothing. Unless the fault has an answer of its own, a request whose answer
+// is changed, slowed or cut from its head on is carried out.
 type Fault struct {
 	// Method is the HTTP method. If empty, any.
 	Method string
@@ -41,6 +25,12 @@ type Fault struct {
 	Path string
 	// Count is how many requests it hits. If zero, all until it is removed.
 	Count int
+	// Chance is the probability, from 0 to 1, with which a request that matches is hit.
+	// If zero, it is hit. A request that is spared may meet a fault injected before.
+	Chance float64
+	// Seed makes the luck of Chance, and what SpoilGarbage sends: with the same Seed
+	// the same requests, by their number among those that match, are hit in every run.
+	Seed uint64
 
 	// Delay is waited first, or until the client leaves. If zero, nothing is waited.
 	Delay time.Duration
@@ -51,9 +41,20 @@ type Fault struct {
 	// answer: done on the server, lost on the way. Without a Status, Hang or Cut the
 	// real answer is sent.
 	After bool
-	// Cut breaks the connection. CutInBody cuts the answer of Status, or else the real
-	// one. If zero, CutNone.
-	Cut Cut
+	// Cut says where the connection breaks, and Break how. CutInBody cuts the answer
+	// of Status, or else the real one. If zero, CutNone and BreakClose.
+	Cut   Cut
+	Break Break
+
+	// Spoil has another body sent in place of the answer's. If zero, SpoilNone.
+	Spoil Spoil
+	// WrongLength is added to the Content-Length, and the body stays as it is. With
+	// more than zero the body ends, and the connection with it, before it is complete.
+	// With less the client sees a part, and, over a socket, the rest comes after the
+	// answer; a Content-Length below zero is zero.
+	WrongLength int
+	// Trickle slows the body down. If zero, it is sent at once.
+	Trickle Trickle
 
 	// Status is answered in place of the real answer. If zero: 500 with a Code, 200
 	// with a Body, and with neither the real answer.
@@ -65,7 +66,7 @@ type Fault struct {
 	// "text/plain; charset=utf-8".
 	Body        string
 	ContentType string
-	// Header is set on the answer, the fault's own or the real one.
+	// Header is set on the answer, the fault's own or the real one, over what is there.
 	Header http.Header
 }
 
@@ -78,14 +79,26 @@ type faultSet struct {
 type injected struct {
 	Fault
 	paths glob
-	left  int // hits to go; negative: no end
+	left  int        // hits to go; negative: no end
+	luck  *rand.Rand // guarded by the faultSet's mu
+}
+
+// A hit is a Fault on one request.
+type hit struct {
+	*injected
+	seed uint64 // of what is random in the answer
 }
 
 // Inject has the server apply f to the requests that come from now on. Of several
 // faults that match a request the latest is applied, alone. The returned func takes
-// the fault away again and may be called more than once.
+// the fault away again and may be called more than once. A Chance that is none fails
+// the test; in a program nothing is injected.
 func (h *host) Inject(f Fault) (remove func()) {
-	in := &injected{Fault: f, paths: parseGlob(f.Path), left: f.Count}
+	if !(f.Chance >= 0 && f.Chance <= 1) { // so that NaN is caught
+		h.fail("scaivaulttest: inject: Chance is %v; give a probability from 0 to 1", f.Chance)
+		return func() {}
+	}
+	in := &injected{Fault: f, paths: parseGlob(f.Path), left: f.Count, luck: rand.New(rand.NewPCG(f.Seed, 0))}
 	in.Header = f.Header.Clone()
 	if f.Count <= 0 {
 		in.left = -1
@@ -103,12 +116,12 @@ func (s *faultSet) remove(in *injected) {
 }
 
 // take returns the fault for a request, if any, and counts the hit.
-func (s *faultSet) take(method, path string) *injected {
+func (s *faultSet) take(method, path string) *hit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.faults) - 1; i >= 0; i-- {
 		in := s.faults[i]
-		if in.Method != "" && in.Method != method || !in.paths.match(path) {
+		if in.Method != "" && in.Method != method || !in.paths.match(path) || in.spares() {
 			continue
 		}
 		if in.left > 0 {
@@ -116,167 +129,21 @@ func (s *faultSet) take(method, path string) *injected {
 				s.faults = slices.Delete(s.faults, i, i+1)
 			}
 		}
-		return in
+		return &hit{injected: in, seed: in.luck.Uint64()}
 	}
 	return nil
 }
 
+// spares draws whether a request gets away. The caller holds the faultSet's mu.
+func (in *injected) spares() bool { return in.Chance > 0 && in.luck.Float64() >= in.Chance }
+
 // answers reports whether the fault has an answer of its own.
 func (f *Fault) answers() bool { return f.Status != 0 || f.Code != "" || f.Body != "" }
 
-// serveFault answers r as f wants it. up is the span in which the server is up.
-func (h *host) serveFault(up context.Context, f *injected, w http.ResponseWriter, r *http.Request) {
-	if f.Delay > 0 || f.Hang {
-		holdBody(r)
-	}
-	if f.Delay > 0 {
-		wait(up, r, f.Delay)
-	}
-	var real *heldAnswer
-	if f.After || (f.Cut == CutInBody && !f.answers() && !f.Hang) {
-		real = newHeldAnswer()
-		h.handler.ServeHTTP(real, r)
-	}
-	if f.Hang {
-		wait(up, r, -1)
-	}
-	if f.Cut == CutBeforeAnswer {
-		panic(http.ErrAbortHandler)
-	}
-	for name, values := range f.Header {
-		w.Header()[http.CanonicalHeaderKey(name)] = slices.Clone(values)
-	}
-	switch {
-	case f.answers() && f.Cut == CutInBody:
-		own := newHeldAnswer()
-		h.writeFault(own, f)
-		own.cutTo(w, r)
-	case f.answers():
-		h.writeFault(w, f)
-	case f.Cut == CutInBody:
-		real.cutTo(w, r)
-	case real != nil:
-		real.copyTo(w)
-	default:
-		h.handler.ServeHTTP(w, r)
-	}
+// shapes reports whether the fault changes how an answer is sent, whatever it is.
+func (f *Fault) shapes() bool {
+	return f.Cut > CutBeforeAnswer || f.Spoil != SpoilNone || f.WrongLength != 0 || f.Trickle != Trickle{}
 }
 
-// writeFault writes the fault's own answer.
-func (h *host) writeFault(w http.ResponseWriter, f *injected) {
-	if f.Code != "" {
-		status := f.Status
-		if status == 0 {
-			status = http.StatusInternalServerError
-		}
-		h.envelope(w, status, f.Code, f.Message)
-		return
-	}
-	status, contentType := f.Status, f.ContentType
-	if status == 0 {
-		status = http.StatusOK
-	}
-	if contentType == "" {
-		contentType = "text/plain; charset=utf-8"
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, f.Body) // a client that left is no error of the fault
-}
-
-// wait waits for d, or without end if d is negative, and aborts the answer if the
-// client leaves or the server goes down.
-func wait(up context.Context, r *http.Request, d time.Duration) {
-	var expired <-chan time.Time
-	if d >= 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		expired = timer.C
-	}
-	select {
-	case <-expired:
-		return
-	case <-r.Context().Done():
-	case <-up.Done():
-	}
-	panic(http.ErrAbortHandler)
-}
-
-// maxHeldBody is how much of a request's body is taken from the wire before a wait.
-const maxHeldBody = 16 << 20
-
-// holdBody reads r's body into memory: net/http notices that a client has left only
-// once the body was read.
-func holdBody(r *http.Request) {
-	if r.Body == nil {
-		return
-	}
-	held, err := io.ReadAll(io.LimitReader(r.Body, maxHeldBody))
-	rest := io.Reader(r.Body)
-	if err != nil {
-		rest = failingReader{err}
-	}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(held), rest), r.Body}
-}
-
-type failingReader struct{ err error }
-
-func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
-
-// A heldAnswer keeps an answer back, to be cut, replaced or sent later.
-type heldAnswer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func newHeldAnswer() *heldAnswer { return &heldAnswer{header: http.Header{}} }
-
-func (a *heldAnswer) Header() http.Header { return a.header }
-
-func (a *heldAnswer) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 {
-		a.status = status
-	}
-}
-
-func (a *heldAnswer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(p)
-}
-
-func (a *heldAnswer) head(w http.ResponseWriter) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	a.WriteHeader(http.StatusOK)
-}
-
-// copyTo sends the whole answer.
-func (a *heldAnswer) copyTo(w http.ResponseWriter) {
-	a.head(w)
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body.Bytes()) // a client that left is no error of the fault
-}
-
-// cutTo sends the head and half of the body, and breaks the connection.
-func (a *heldAnswer) cutTo(w http.ResponseWriter, r *http.Request) {
-	a.head(w)
-	if r.Method == http.MethodHead || !bodyAllowed(a.status) {
-		panic(http.ErrAbortHandler)
-	}
-	body := a.body.Bytes()
-	w.Header().Set("Content-Length", strconv.Itoa(max(len(body), 1)))
-	w.WriteHeader(a.status)
-	_, _ = w.Write(body[:len(body)/2])
-	_ = http.NewResponseController(w).Flush() // without it nothing would leave before the cut
-	panic(http.ErrAbortHandler)
-}
-
-// bodyAllowed reports whether an answer with this status can have a body.
-func bodyAllowed(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
-}
+// changes reports whether the fault does something to an answer, its own or the real one.
+func (f *Fault) changes() bool { return f.shapes() || len(f.Header) > 0 }

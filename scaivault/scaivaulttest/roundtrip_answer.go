@@ -44,6 +44,7 @@ type memoryAnswer struct {
 	read     int
 	finished bool
 	failure  error // why it ended early
+	broken   error // what a handler that aborts wants the client to see
 	closed   bool  // by the client
 }
 
@@ -61,7 +62,7 @@ func (a *memoryAnswer) run(handler func()) {
 		switch p := recover(); {
 		case p == nil:
 		case p == http.ErrAbortHandler: //nolint:errorlint // a panic value, compared as net/http does
-			failure = io.ErrUnexpectedEOF
+			failure = a.breakage()
 		default:
 			failure = errHandlerPanicked
 			if err, ok := p.(error); ok {
@@ -71,6 +72,23 @@ func (a *memoryAnswer) run(handler func()) {
 		a.finish(failure)
 	}()
 	handler()
+}
+
+// breakWith has the client see failure when the handler aborts.
+func (a *memoryAnswer) breakWith(failure error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.broken = failure
+}
+
+// breakage is what the client sees of a handler that aborted.
+func (a *memoryAnswer) breakage() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.broken != nil {
+		return a.broken
+	}
+	return io.ErrUnexpectedEOF
 }
 
 func (a *memoryAnswer) finish(failure error) {
