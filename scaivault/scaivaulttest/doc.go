@@ -24,10 +24,12 @@
 //
 // # Faults
 //
-// Inject makes the server misbehave for the requests that a [Fault] names: late,
-// hanging, with another status, cut off before or within the answer, and also after
-// the request was carried out, so that only the answer is lost. SetDown takes the
-// whole server away and brings it back, at the same address and with its data.
+// Inject makes the server misbehave for the requests that a [Fault] names, always, a
+// number of times, or by chance with a seed: late, hanging, with another status, with
+// JSON that is cut short or none at all, at a trickle, or with a connection that is
+// closed, reset or goes silent before, within or after the answer; and also after the
+// request was carried out, so that only the answer is lost. SetDown takes the whole
+// server away and brings it back, at the same address and with its data.
 //
 // # Events
 //
