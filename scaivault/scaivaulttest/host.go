@@ -4,6 +4,7 @@ package scaivaulttest
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -14,6 +15,7 @@ import (
 type host struct {
 	handler  http.Handler
 	envelope func(w http.ResponseWriter, status int, code, message string)
+	tls      *tls.Config // of the socket; nil: it speaks plain HTTP
 	faults   faultSet
 	log      requestLog
 

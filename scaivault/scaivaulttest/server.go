@@ -3,6 +3,7 @@
 package scaivaulttest
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"sync/atomic"
@@ -51,6 +52,8 @@ type ServerOptions struct {
 	// Address is where StartServer listens. If empty, a free port on 127.0.0.1.
 	// NewServer does not use it.
 	Address string
+	// TLS is what the socket speaks, with HTTP/1.1 inside. If nil, plain HTTP.
+	TLS *tls.Config
 }
 
 // withDefaults resolves every zero value.
@@ -135,6 +138,7 @@ func newServer(opts *ServerOptions) *Server {
 	s := &Server{opts: opts.withDefaults(), started: time.Now(), requestTag: randomID()[:8]}
 	s.quirks, s.routes = s.opts.Quirks, newRoutes(&s.opts.Quirks)
 	s.host = newHost(http.HandlerFunc(s.answer), s.writeEnvelope)
+	s.host.tls = s.opts.TLS
 	s.events = newEventHub(s)
 	s.secrets = newSecretStore(s.opts, s.events)
 	s.partner = newSecretStore(s.opts, nil)

@@ -4,6 +4,7 @@ package scaivaulttest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -27,7 +28,20 @@ func (h *host) URL() string {
 		h.fail("scaivaulttest: open a socket: %v", err)
 		return ""
 	}
+	if h.tls != nil {
+		return "https://" + h.address
+	}
 	return "http://" + h.address
+}
+
+// secured is ln, with TLS on it if the host speaks that.
+func (h *host) secured(ln net.Listener) net.Listener {
+	if h.tls == nil {
+		return ln
+	}
+	config := h.tls.Clone()
+	config.NextProtos = []string{"http/1.1"} // the faults of a connection need one for each request
+	return tls.NewListener(ln, config)
 }
 
 // listen opens the socket at address, unless there is one. The caller holds turn.
@@ -74,9 +88,10 @@ func (h *host) openSocket(address string) error {
 		BaseContext:       func(net.Listener) context.Context { return up },
 	}
 	h.socket = s
+	served := h.secured(ln)
 	go func() {
 		defer close(s.done)
-		_ = s.server.Serve(ln) // always ErrServerClosed: closeSocket is what ends it
+		_ = s.server.Serve(served) // always ErrServerClosed: closeSocket is what ends it
 	}()
 	return nil
 }
