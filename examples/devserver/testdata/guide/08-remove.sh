@@ -1,0 +1,1 @@
+vault kv delete kv/data/apps/billing/db
