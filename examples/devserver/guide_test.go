@@ -92,7 +92,7 @@ func newReader(t *testing.T, commands, env []string, args ...string) *reader {
 	}
 	r.env = append(append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "SSL_CERT_FILE="+authority,
 		"SCAIVAULT_TOKEN="+r.tokens["user:ops"], "READERS_VAULT_TOKEN="+v.RootToken(),
-		"VAULT_ADDR="+r.vaultURL, "VAULT_TOKEN="+v.RootToken()), env...)
+		"VAULT_ADDR="+r.vaultURL, "VAULT_TOKEN="+v.RootToken(), noNap), env...)
 	return r
 }
 

@@ -14,6 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// noNap has a program built with the race detector end without the second that it
+// would sleep.
+const noNap = "GORACE=atexit_sleep_ms=0"
+
 // A process is the program, running.
 type process struct {
 	url    string
@@ -36,7 +40,7 @@ func start(t *testing.T, env []string, identities []string, args ...string) *pro
 		args = append(args, "-token", identity)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(append(os.Environ(), asMain+"=1"), env...)
+	cmd.Env = append(append(os.Environ(), asMain+"=1", noNap), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
