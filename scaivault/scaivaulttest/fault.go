@@ -51,7 +51,7 @@ type Fault struct {
 	// WrongLength is added to the Content-Length, and the body stays as it is. With
 	// more than zero the body ends, and the connection with it, before it is complete.
 	// With less the client sees a part, and, over a socket, the rest comes after the
-	// answer; a Content-Length below zero is zero.
+	// answer, where net/http's client may log it; a Content-Length below zero is zero.
 	WrongLength int
 	// Trickle slows the body down. If zero, it is sent at once.
 	Trickle Trickle

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -146,4 +147,34 @@ func TestFaultBreakOfAnAnswerWithoutABody(t *testing.T) {
 		require.ErrorIs(t, err, syscall.ECONNRESET)
 		assert.Zero(t, srv.Requests()[0].Status, "no answer")
 	})
+}
+
+// TestFaultBreaksAreSurvivedWhereThereIsNoConnectionToTake: the handler is mounted in
+// a server that speaks HTTP/2.
+func TestFaultBreaksAreSurvivedWhereThereIsNoConnectionToTake(t *testing.T) {
+	t.Parallel()
+	srv, _ := inMemory(t, nil)
+	outer := httptest.NewUnstartedServer(srv)
+	outer.EnableHTTP2 = true
+	outer.StartTLS()
+	t.Cleanup(outer.Close)
+	c := &caller{t: t, client: outer.Client(), base: outer.URL}
+	for name, f := range map[string]scaivaulttest.Fault{
+		"reset":  {Cut: scaivaulttest.CutBeforeAnswer, Break: scaivaulttest.BreakReset},
+		"silent": {Cut: scaivaulttest.CutInBody, Break: scaivaulttest.BreakSilent},
+		"short":  {WrongLength: -3},
+	} {
+		remove := srv.Inject(f)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		res, err := c.client.Do(c.request("GET", "/v1/version", "").WithContext(ctx))
+		if err == nil {
+			assert.Equal(t, 2, res.ProtoMajor)
+			_, err = io.ReadAll(res.Body)
+			res.Body.Close()
+		}
+		cancel()
+		assert.Equal(t, f.WrongLength == 0, err != nil, "%s: %v", name, err)
+		remove()
+		assert.Equal(t, 200, c.get("/v1/version").status)
+	}
 }
