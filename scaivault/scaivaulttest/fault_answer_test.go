@@ -41,6 +41,13 @@ func TestFaultSpoilsTheBody(t *testing.T) {
 		}
 		assert.Equal(t, r.body, c.get("/v1/secrets/a/b").body, "the same seed, the same garbage")
 
+		high := strings.Repeat("\xc3\xa9", 2000)
+		srv.Inject(scaivaulttest.Fault{Count: 1, Body: high, Spoil: scaivaulttest.SpoilGarbage})
+		r = c.get("/v1/secrets/a/b")
+		for i := range high {
+			require.NotEqual(t, high[i], r.body[i], "byte %d is right", i)
+		}
+
 		srv.Inject(scaivaulttest.Fault{Count: 1, Status: 500, Body: "1234", Spoil: scaivaulttest.SpoilTruncate})
 		r = c.get("/v1/secrets/a/b")
 		assert.Equal(t, 500, r.status)
@@ -139,15 +146,17 @@ func TestFaultTrickleFollowsTheTestsClock(t *testing.T) {
 func TestFaultTrickleEndsWhenTheClientLeaves(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, srv *scaivaulttest.Server, c *caller) {
-		srv.Inject(scaivaulttest.Fault{Trickle: scaivaulttest.Trickle{Every: time.Hour}})
+		srv.Inject(scaivaulttest.Fault{Body: "0123456789", Trickle: scaivaulttest.Trickle{Every: time.Hour}})
 		ctx, cancel := context.WithCancel(t.Context())
-		res, err := c.client.Do(c.request("GET", "/v1/secrets/a/b", "").WithContext(ctx))
+		long := strings.Repeat("x", 1<<20) // more than net/http reads of a body that nobody wants
+		res, err := c.client.Do(c.request("PUT", "/v1/secrets/a/b", long).WithContext(ctx))
 		require.NoError(t, err)
 		defer res.Body.Close()
 		cancel()
 		_, err = io.ReadAll(res.Body)
 		require.ErrorIs(t, err, context.Canceled)
-		srv.Close() // would wait for ever if the handler did not notice
+		ended := func() bool { return srv.Requests()[0].Duration > 0 }
+		require.Eventually(t, ended, 5*time.Second, time.Millisecond, "the server notices")
 	})
 }
 
