@@ -20,7 +20,7 @@ import (
 // goroutines. A Vault comes from NewVault or StartVault; the zero Vault is not one.
 //
 // What it does not know, it refuses: policies with parameter constraints or wrapping
-// times, CIDR bounds, response wrapping, PATCH. A namespace springs up when it is
+// times, CIDR bounds, response wrapping. A namespace springs up when it is
 // first named in X-Vault-Namespace, with policies, mounts and tokens of its own.
 type Vault struct {
 	*host

@@ -19,6 +19,7 @@ type vaultAnswer struct {
 	auth     *vaultAuth
 	inject   bool // the data stand at the top level too, as on the oldest sys routes
 	unnamed  bool // the mount type is not told
+	bare     bool // the body is empty
 }
 
 // A vaultAuth is a token, freshly made or renewed, as its owner is told.
@@ -147,6 +148,8 @@ func (c *vaultCall) write(w http.ResponseWriter, answer *vaultAnswer, refusal *v
 		vaultError(w, http.StatusNotFound, "", "")
 	case answer == nil:
 		writeVaultHeader(w, http.StatusNoContent)
+	case answer.bare:
+		writeVaultHeader(w, answer.status)
 	default:
 		c.writeAnswer(w, answer)
 	}

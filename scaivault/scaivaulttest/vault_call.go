@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -102,7 +103,14 @@ func (c *vaultCall) readOperation(r *http.Request, body []byte) *vaultRefusal {
 		c.data = data
 	case http.MethodPatch:
 		c.op = opPatch
-		return patchRefusal(r.Header.Get("Content-Type"))
+		if refusal := patchRefusal(r.Header.Get("Content-Type")); refusal != nil {
+			return refusal
+		}
+		data, err := decodeVaultBody(body, "")
+		if err != nil {
+			return badRequest("error parsing JSON")
+		}
+		c.data = data
 	default:
 		return &vaultRefusal{status: http.StatusMethodNotAllowed, silent: true}
 	}
@@ -132,16 +140,16 @@ func readVaultBody(r *http.Request) ([]byte, *vaultRefusal) {
 
 func patchRefusal(contentType string) *vaultRefusal {
 	const mergePatch = "application/merge-patch+json"
-	mediaType, _, _ := strings.Cut(contentType, ";")
-	switch strings.TrimSpace(mediaType) {
-	case "":
-		return badRequest("mime: no media type")
-	case mergePatch:
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return badRequest("%s", err)
+	case mediaType == mergePatch:
 		return nil
 	}
 	return &vaultRefusal{
 		status:  http.StatusUnsupportedMediaType,
-		message: "PATCH requires Content-Type of " + mergePatch + ", provided " + strings.TrimSpace(mediaType),
+		message: "PATCH requires Content-Type of " + mergePatch + ", provided " + mediaType,
 	}
 }
 

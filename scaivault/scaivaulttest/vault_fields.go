@@ -278,10 +278,6 @@ func weakString(raw any, at string) (string, error) {
 			return "1", nil
 		}
 		return "0", nil
-	case []any:
-		if len(v) == 0 {
-			return "", nil
-		}
 	}
 	return "", unconvertible(at, "string", raw)
 }

@@ -72,7 +72,7 @@ func (k *kv2Version) isDeleted() bool {
 }
 
 func (b *kv2Backend) place(c *vaultCall) vaultPlace {
-	if !c.writes() {
+	if !c.writes() || c.op == opPatch {
 		return vaultPlace{}
 	}
 	folder, key, _ := strings.Cut(c.rest, "/")
@@ -131,6 +131,8 @@ func (b *kv2Backend) handleData(c *vaultCall, key string) (*vaultAnswer, *vaultR
 		return b.read(c, key)
 	case opCreate, opUpdate:
 		return b.writeCall(c, key)
+	case opPatch:
+		return b.patchCall(c, key)
 	case opDelete:
 		b.deleteLatest(key, c.actor())
 		return nil, nil

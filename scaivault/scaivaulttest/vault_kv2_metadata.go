@@ -86,6 +86,8 @@ func (b *kv2Backend) handleMetadata(c *vaultCall, key string) (*vaultAnswer, *va
 		return b.listMetadata(c, key)
 	case opCreate, opUpdate:
 		return b.writeMetadata(c, key)
+	case opPatch:
+		return b.patchMetadata(c, key)
 	case opDelete:
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -154,12 +156,6 @@ func (b *kv2Backend) writeMetadata(c *vaultCall, key string) (*vaultAnswer, *vau
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var answer *vaultAnswer
-	if settings.casRequired != nil && b.config.casRequired && !*settings.casRequired {
-		answer = &vaultAnswer{warnings: []string{
-			`"cas_required" set to false, but is mandated by backend config. This value will be ignored.`,
-		}}
-	}
 	secret, ok := b.secrets.get(key)
 	if !ok {
 		now := time.Now().UTC()
@@ -167,7 +163,17 @@ func (b *kv2Backend) writeMetadata(c *vaultCall, key string) (*vaultAnswer, *vau
 		b.secrets.put(key, secret)
 	}
 	secret.apply(settings, custom)
-	return answer, nil
+	return b.settingsAnswer(settings), nil
+}
+
+// settingsAnswer warns of a setting that the engine's own overrules; the caller holds mu.
+func (b *kv2Backend) settingsAnswer(s kv2Settings) *vaultAnswer {
+	if s.casRequired == nil || !b.config.casRequired || *s.casRequired {
+		return nil
+	}
+	return &vaultAnswer{warnings: []string{
+		`"cas_required" set to false, but is mandated by backend config. This value will be ignored.`,
+	}}
 }
 
 func (k *kv2Secret) apply(s kv2Settings, custom map[string]string) {
