@@ -21,7 +21,8 @@ type appRoleBackend struct {
 	mu       sync.RWMutex // guards all below, and what the roles hold
 	roles    map[string]*appRole
 	byID     map[string]*appRole
-	entities map[string]string // by role id
+	entities map[string]string       // by role id
+	failed   map[string]failedLogins // by role id
 }
 
 type appRole struct {
@@ -57,15 +58,15 @@ func (s *appSecret) expired() bool {
 func newAppRole(core *vaultCore, ns *vaultNamespace, m *vaultMount) *appRoleBackend {
 	return &appRoleBackend{
 		core: core, ns: ns, mount: m,
-		roles: map[string]*appRole{}, byID: map[string]*appRole{}, entities: map[string]string{},
+		roles: map[string]*appRole{}, byID: map[string]*appRole{}, entities: map[string]string{}, failed: map[string]failedLogins{},
 	}
 }
 
-// split takes role/<name>/<rest> apart.
+// splitRole takes role/<name>/<rest> apart. Vault knows a role by its name in lower case, and speaks of it as it was asked.
 func splitRole(path string) (name, rest string, ok bool) {
 	path, ok = strings.CutPrefix(path, "role/")
 	name, rest, _ = strings.Cut(path, "/")
-	return strings.ToLower(name), rest, ok && name != ""
+	return name, rest, ok && name != ""
 }
 
 func (b *appRoleBackend) place(c *vaultCall) vaultPlace {
@@ -80,7 +81,7 @@ func (b *appRoleBackend) place(c *vaultCall) vaultPlace {
 	readAppRole(f, &appRole{})
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return vaultPlace{creates: b.roles[name] == nil, refusal: f.refusal}
+	return vaultPlace{creates: b.roles[strings.ToLower(name)] == nil, refusal: f.refusal}
 }
 
 func (b *appRoleBackend) handle(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
@@ -96,9 +97,9 @@ func (b *appRoleBackend) handle(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 	}
 	switch strings.TrimSuffix(rest, "/") {
 	case "":
-		return b.handleRole(c, name)
+		return b.handleRole(c, strings.ToLower(name))
 	case "role-id":
-		return b.handleRoleID(c, name)
+		return b.handleRoleID(c, strings.ToLower(name))
 	case "secret-id", "custom-secret-id":
 		return b.handleSecretID(c, name)
 	case "secret-id/lookup", "secret-id/destroy", "secret-id-accessor/lookup", "secret-id-accessor/destroy":
@@ -153,10 +154,10 @@ func (r *appRole) describe() map[string]any {
 		"token_no_default_policy": r.noDefault, "token_num_uses": r.tokenUses, "token_period": seconds(r.limits.period),
 		"token_policies": slices.Clone(r.policies), "token_ttl": seconds(r.limits.ttl), "token_type": r.kind,
 	}
-	if r.oldPolicies {
+	if r.oldPolicies && len(r.policies) > 0 {
 		told["policies"] = told["token_policies"]
 	}
-	if r.oldPeriod {
+	if r.oldPeriod && r.limits.period > 0 {
 		told["period"] = told["token_period"]
 	}
 	return told
@@ -178,16 +179,33 @@ func (b *appRoleBackend) writeRole(c *vaultCall, name string) (*vaultAnswer, *va
 	if f.refusal != nil {
 		return nil, f.refusal
 	}
-	if refusal := role.check(); refusal != nil {
+	if refusal := role.check(b.mount.longestLease()); refusal != nil {
 		return nil, refusal
 	}
-	if refusal := b.setLocked(existing, role); refusal != nil {
+	warnings := role.warnings(f.text("token_type"), b.mount.longestLease())
+	refusal := role.checkConstraints()
+	if refusal == nil {
+		refusal = b.setLocked(existing, role)
+	}
+	switch {
+	case warnings == nil:
+		return nil, refusal
+	case refusal != nil:
+		refusal.status = http.StatusBadRequest // with anything to say, Vault takes its own errors for the caller's
 		return nil, refusal
 	}
-	if given := f.text("token_type"); strings.HasPrefix(given, "default-") {
-		return &vaultAnswer{warnings: []string{given + " has no useful meaning; adjusting to " + role.kind}}, nil
+	return &vaultAnswer{warnings: warnings}, nil
+}
+
+// warnings tell what was asked for and will not be so.
+func (r *appRole) warnings(givenKind string, longest time.Duration) (warnings []string) {
+	if strings.HasPrefix(givenKind, "default-") {
+		warnings = append(warnings, givenKind+" has no useful meaning; adjusting to "+r.kind)
 	}
-	return nil, nil
+	if r.limits.maxTTL > longest {
+		warnings = append(warnings, "token_max_ttl is greater than the backend mount's maximum TTL value; issued tokens' max TTL value will be truncated")
+	}
+	return warnings
 }
 
 // setLocked puts a role in the place of the one before it.
@@ -221,14 +239,11 @@ func readAppRole(f *vaultFields, r *appRole) {
 	}
 	for _, name := range []string{"policies", "token_policies"} {
 		if policies, ok := f.list(name, true); ok {
-			r.policies, r.oldPolicies = policies, name == "policies"
+			r.policies = policies
 		}
 	}
-	if _, ok := f.data["token_period"]; ok {
-		r.oldPeriod = false
-	} else if _, ok := f.data["period"]; ok {
-		r.oldPeriod = true
-	}
+	r.oldPolicies = givenByOldName(f, "policies", r.oldPolicies)
+	r.oldPeriod = givenByOldName(f, "period", r.oldPeriod)
 	if n, ok := f.integer("secret_id_num_uses"); ok {
 		r.secretUses = n
 	}
@@ -254,27 +269,41 @@ func readAppRole(f *vaultFields, r *appRole) {
 	}
 }
 
-func (r *appRole) check() *vaultRefusal {
+// givenByOldName tells whether a field is told by its old name too: when that was the one it was last given by, or one of both.
+func givenByOldName(f *vaultFields, name string, before bool) bool {
+	_, old := f.data[name]
+	_, current := f.data["token_"+name]
+	return old || (before && !current)
+}
+
+func (r *appRole) check(longest time.Duration) *vaultRefusal {
 	switch {
-	case r.tokenUses < 0:
-		return badRequest("'token_num_uses' cannot be negative")
-	case r.limits.ttl > 0 && r.limits.maxTTL > 0 && r.limits.ttl > r.limits.maxTTL:
-		return badRequest("'token_ttl' cannot be greater than 'token_max_ttl'")
 	case !slices.Contains([]string{"default", "service", "batch"}, r.kind):
 		return badRequest("invalid 'token_type' value %q", r.kind)
+	case r.tokenUses < 0:
+		return badRequest("'token_num_uses' cannot be negative")
 	case r.kind == "batch" && r.limits.period != 0:
 		return badRequest("'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens")
 	case r.kind == "batch" && r.tokenUses != 0:
 		return badRequest("'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with limited use count")
+	case r.limits.ttl > 0 && r.limits.maxTTL > 0 && r.limits.ttl > r.limits.maxTTL:
+		return badRequest("'token_ttl' cannot be greater than 'token_max_ttl'")
 	case r.secretUses < 0:
 		return invalid("secret_id_num_uses cannot be negative")
-	case !r.bindSecretID:
-		return &vaultRefusal{
-			status: http.StatusInternalServerError,
-			cause:  "at least one constraint should be enabled on the role",
-		}
+	case r.oldPeriod && r.limits.period > longest:
+		return invalid("period of %q is greater than the backend's maximum lease TTL of %q", r.limits.period, longest)
 	}
 	return nil
+}
+
+func (r *appRole) checkConstraints() *vaultRefusal {
+	if r.bindSecretID {
+		return nil
+	}
+	return &vaultRefusal{
+		status: http.StatusInternalServerError,
+		cause:  "at least one constraint should be enabled on the role",
+	}
 }
 
 func (b *appRoleBackend) handleRoleID(c *vaultCall, name string) (*vaultAnswer, *vaultRefusal) {

@@ -28,7 +28,7 @@ func (b *appRoleBackend) handleSecretID(c *vaultCall, name string) (*vaultAnswer
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	role := b.roles[name]
+	role := b.roles[strings.ToLower(name)]
 	if role == nil {
 		return nil, noRole(name)
 	}
@@ -36,6 +36,7 @@ func (b *appRoleBackend) handleSecretID(c *vaultCall, name string) (*vaultAnswer
 	if refusal != nil {
 		return nil, refusal
 	}
+	secret.ttl = min(secret.ttl, b.mount.longestLease())
 	if existing := role.secrets[id]; existing != nil && !existing.expired() {
 		return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: "failed to store secret_id: SecretID is already registered"}
 	}
@@ -53,7 +54,7 @@ func noRole(name string) *vaultRefusal {
 func (b *appRoleBackend) listSecrets(name string) (*vaultAnswer, *vaultRefusal) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	role := b.roles[name]
+	role := b.roles[strings.ToLower(name)]
 	if role == nil {
 		return nil, invalid("role %q does not exist", name)
 	}
@@ -118,7 +119,7 @@ func (b *appRoleBackend) handleOneSecret(c *vaultCall, name, action string) (*va
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	role := b.roles[name]
+	role := b.roles[strings.ToLower(name)]
 	if role == nil {
 		return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: fmt.Sprintf("role %q does not exist", name)}
 	}
@@ -207,13 +208,18 @@ func (b *appRoleBackend) authenticate(roleID, secretID string) (role appRole, me
 	if found == nil {
 		return role, nil, "", false, invalid("invalid role or secret ID")
 	}
+	if b.failed[roleID].locked() {
+		return role, nil, "", false, lockedOut()
+	}
 	if secretID == "" {
 		return role, nil, "", false, invalid("missing secret_id")
 	}
 	secret := found.secrets[secretID]
 	if secret == nil || secret.expired() {
+		b.failed[roleID] = b.failed[roleID].next()
 		return role, nil, "", false, &vaultRefusal{status: http.StatusBadRequest, message: "invalid role or secret ID", cause: "invalid credentials"}
 	}
+	delete(b.failed, roleID)
 	switch secret.uses {
 	case 0:
 	case 1:

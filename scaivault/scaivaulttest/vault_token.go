@@ -168,6 +168,13 @@ func (s *tokenStore) use(t *vaultToken) bool {
 	return true
 }
 
+// spent tells whether this is the token's last use.
+func (s *tokenStore) spent(t *vaultToken) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return t.numUses > 0 && t.uses == 0
+}
+
 // spend ends a token whose last use this was; t may be nil.
 func (s *tokenStore) spend(t *vaultToken) {
 	if t == nil || t.numUses == 0 {

@@ -89,6 +89,8 @@ func (b *tokenBackend) listAccessors(c *vaultCall) (*vaultAnswer, *vaultRefusal)
 	return &vaultAnswer{data: map[string]any{"keys": accessors}}, nil
 }
 
+const invalidAccessor = "invalid accessor"
+
 func (b *tokenBackend) byAccessor(c *vaultCall) (*vaultToken, *vaultRefusal) {
 	f := c.validatedFields()
 	accessor := f.text("accessor")
@@ -100,7 +102,7 @@ func (b *tokenBackend) byAccessor(c *vaultCall) (*vaultToken, *vaultRefusal) {
 	}
 	token := b.core.tokens.findAccessor(accessor)
 	if token == nil {
-		return nil, &vaultRefusal{status: http.StatusBadRequest, cause: "invalid accessor"}
+		return nil, &vaultRefusal{status: http.StatusBadRequest, cause: invalidAccessor}
 	}
 	return token, nil
 }
@@ -114,6 +116,9 @@ func (b *tokenBackend) describe(t *vaultToken, id string) *vaultAnswer {
 		"creation_ttl": int64(t.ttl.Seconds()), "expire_time": nil, "ttl": int64(0),
 		"explicit_max_ttl": int64(t.explicitMax.Seconds()), "entity_id": t.entityID, "type": t.kind,
 	}
+	if t.numUses > 0 && t.uses == 0 {
+		data["num_uses"] = -1 // the last use is under way
+	}
 	if t.period > 0 {
 		data["period"] = int64(t.period.Seconds())
 	}
@@ -122,8 +127,10 @@ func (b *tokenBackend) describe(t *vaultToken, id string) *vaultAnswer {
 	}
 	if !t.expires.IsZero() {
 		data["expire_time"] = stamp(t.expires)
-		data["issue_time"] = stamp(t.issued)
 		data["ttl"] = int64(time.Until(t.expires).Seconds())
+	}
+	if t.id != b.core.rootToken {
+		data["issue_time"] = stamp(t.issued)
 		data["renewable"] = t.renewable
 	}
 	if !t.renewed.IsZero() {
@@ -135,7 +142,7 @@ func (b *tokenBackend) describe(t *vaultToken, id string) *vaultAnswer {
 
 func (b *tokenBackend) renew(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 	f := c.validatedFields()
-	increment, _ := f.duration("increment", true)
+	increment, _ := f.duration("increment", false)
 	if f.refusal != nil {
 		return nil, f.refusal
 	}
@@ -143,13 +150,13 @@ func (b *tokenBackend) renew(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 	switch {
 	case refusal != nil:
 		return nil, refusal
-	case token == nil:
+	case token == nil, b.core.tokens.spent(token):
 		return nil, badRequest("token not found")
 	case token.kind == "batch":
 		return nil, invalid("batch tokens cannot be renewed")
-	case token.ttl == 0:
+	case token.id == b.core.rootToken: // which alone has no lease
 		return nil, badRequest("invalid lease ID")
-	case !token.renewable:
+	case token.ttl == 0, !token.renewable:
 		return nil, badRequest("lease is not renewable")
 	}
 	limits := tokenLimits{ttl: b.core.tokens.leaseOf(token), explicitMax: token.explicitMax, period: token.period}
@@ -213,7 +220,10 @@ func (b *tokenBackend) revoke(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 
 func (b *tokenBackend) revokeAccessor(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 	token, refusal := b.byAccessor(c)
-	if refusal != nil {
+	switch {
+	case refusal != nil && refusal.cause == invalidAccessor:
+		return &vaultAnswer{warnings: []string{"No token found with this accessor"}}, nil
+	case refusal != nil:
 		return nil, refusal
 	}
 	b.core.tokens.revoke(token)

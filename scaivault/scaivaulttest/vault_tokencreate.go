@@ -17,12 +17,16 @@ type tokenRequest struct {
 	meta                            map[string]string
 	ttl, explicitMax, period        time.Duration
 	noDefault, orphan, notRenewable bool
+	explicitGiven                   bool
 	uses                            int
 }
 
 func (b *tokenBackend) create(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 	sudo := c.token.acl().hasSudo(c.ns.path + c.path)
 	asked, refusal := readTokenRequest(c)
+	if refusal == nil && b.core.tokens.spent(c.token) {
+		refusal = badRequest("parent token lookup failed: no parent found")
+	}
 	if refusal == nil {
 		refusal = asked.check(c.token, sudo)
 	}
@@ -71,6 +75,7 @@ func readTokenRequest(c *vaultCall) (asked tokenRequest, refusal *vaultRefusal) 
 	asked.meta = f.pairs("meta")
 	asked.noDefault, _ = f.boolean("no_default_policy")
 	asked.orphan, _ = f.boolean("no_parent")
+	asked.explicitGiven = f.text("explicit_max_ttl") != ""
 	asked.uses, _ = f.integer("num_uses")
 	renewable, given := f.boolean("renewable")
 	asked.notRenewable = given && !renewable
@@ -112,6 +117,11 @@ func (r *tokenRequest) check(parent *vaultToken, sudo bool) *vaultRefusal {
 		return invalid("batch tokens cannot create more tokens")
 	case parent.numUses > 0:
 		return badRequest("restricted use token cannot generate child tokens")
+	}
+	if refusal := r.checkKind(); refusal != nil {
+		return refusal
+	}
+	switch {
 	case r.uses < 0:
 		return badRequest("number of uses cannot be negative")
 	case r.id != "" && !sudo:
@@ -121,18 +131,28 @@ func (r *tokenRequest) check(parent *vaultToken, sudo bool) *vaultRefusal {
 	case r.period > 0 && !sudo:
 		return badRequest("root or sudo privileges required to create periodic token")
 	}
+	return nil
+}
+
+// checkKind settles the kind of token, and what a batch token cannot have.
+func (r *tokenRequest) checkKind() *vaultRefusal {
 	switch r.kind {
 	case "":
 		r.kind = "service"
 	case "service":
 	case "batch":
-		for _, bad := range []struct {
-			name string
-			set  bool
-		}{{"explicit_max_ttl", r.explicitMax != 0}, {"num_uses", r.uses != 0}, {"period", r.period != 0}} {
-			if bad.set {
-				return invalid("batch tokens cannot have %q set", bad.name)
-			}
+		bad := ""
+		switch { // of several, Vault looks at the first
+		case r.explicitGiven && r.explicitMax != 0:
+			bad = "explicit_max_ttl"
+		case r.explicitGiven:
+		case r.uses != 0:
+			bad = "num_uses"
+		case r.period != 0:
+			bad = "period"
+		}
+		if bad != "" {
+			return invalid("batch tokens cannot have %q set", bad)
 		}
 	default:
 		return badRequest("invalid 'token_type' value")

@@ -228,3 +228,29 @@ func TestVaultForgetsExpiredTokens(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, statusOf(t, err))
 	})
 }
+
+func TestVaultLocksARoleAfterFiveWrongSecretIDs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := scaivaulttest.NewVault(t, nil)
+		client := vaultClient(t, v)
+		good := guideRole(t, client, map[string]any{"token_policies": "scaivault-reader"})
+		role, err := client.Logical().ReadWithContext(t.Context(), "auth/approle/role/scaivault-federation/role-id")
+		require.NoError(t, err)
+		wrong, err := approle.NewAppRoleAuth(role.Data["role_id"].(string), &approle.SecretID{FromString: "wrong"})
+		require.NoError(t, err)
+
+		login := func(with api.AuthMethod) error {
+			_, err := client.Auth().Login(t.Context(), with)
+			client.SetToken(v.RootToken())
+			return err
+		}
+		for range 5 {
+			assert.Equal(t, http.StatusBadRequest, statusOf(t, login(wrong)))
+		}
+		assert.Equal(t, http.StatusForbidden, statusOf(t, login(good)), "the right one is locked out too")
+		time.Sleep(15 * time.Minute)
+		require.NoError(t, login(good))
+		assert.Equal(t, http.StatusBadRequest, statusOf(t, login(wrong)), "counted from the start again")
+	})
+}
