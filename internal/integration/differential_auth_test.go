@@ -178,12 +178,19 @@ func TestSmallVaultLogsInLikeTheRealOne(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		path := fmt.Sprintf("approle%d", w.mounts.Add(1))
 		kept := newIssued(w)
-		kept.ask(t, rt, step{do: "POST sys/auth/" + path, body: `{"type":"approle"}`}, "", "")
+		kept.ask(t, rt, step{do: "POST sys/auth/" + path, body: drawMount(rt)}, "", "")
 		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
 			s, part, field := kept.drawAppRole(rt, "auth/"+path)
 			kept.ask(t, rt, s, part, field)
 		}
 	})
+}
+
+// drawMount enables AppRole with times of its own, or the system's.
+func drawMount(rt *rapid.T) string {
+	return `{"type":"approle","config":` + rapid.SampledFrom([]string{
+		`{}`, `{}`, `{"default_lease_ttl":"1h","max_lease_ttl":"2h"}`, `{"default_lease_ttl":"20m"}`, `{"max_lease_ttl":"30m"}`,
+	}).Draw(rt, "config") + `}`
 }
 
 // drawAppRole draws a step, and what of its answer is to be kept.

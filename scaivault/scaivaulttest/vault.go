@@ -12,7 +12,7 @@ import (
 
 // A Vault is a small HashiCorp Vault in memory. It answers like Vault 1.21.4, status
 // by status and text by text, as far as a migration meets it: KV v1 and v2, mounts,
-// tokens, AppRole, ACL policies, file audit devices, namespaces and sealing. Secrets
+// tokens, AppRole, Kubernetes logins, ACL policies, file audit devices, namespaces and sealing. Secrets
 // engines of other types can be mounted, and are listed, but keep nothing.
 //
 // It starts as a fresh Vault does: unsealed, with a root token, and without any

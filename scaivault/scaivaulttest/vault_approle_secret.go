@@ -175,29 +175,11 @@ func (b *appRoleBackend) login(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	policies := cleanPolicies(role.policies, !role.noDefault)
-	if len(policies) == 1 && policies[0] == "root" {
-		return nil, badRequest("auth methods cannot create root tokens")
-	}
-	now := time.Now()
-	ttl, warnings, err := leaseTime(now, 0, role.limits, b.mount.lease(), b.mount.longestLease())
-	if err != nil {
-		return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: err.Error()}
-	}
-	token := &vaultToken{
-		id: "hvs." + randomBase62(90), accessor: randomBase62(24), path: c.path, policies: policies, meta: meta, kind: "service",
-		displayName: strings.ReplaceAll(strings.TrimSuffix(b.mount.path, "/"), "/", "-"), ns: b.ns, entityID: entity, orphan: true,
-		renewable: true, issued: now, ttl: ttl, explicitMax: role.limits.explicitMax, period: role.limits.period,
-		maxLease: b.mount.longestLease(), numUses: role.tokenUses, uses: role.tokenUses, expires: now.Add(ttl),
-		limits: func() (tokenLimits, error) { return b.currentLimits(role.name) },
-	}
-	if role.kind == "batch" {
-		token.kind, token.id, token.accessor, token.renewable = "batch", "hvb."+randomBase62(120), "", false
-	}
-	b.core.tokens.add(token)
-	c.issued = token.auth(token.id, ttl)
-	c.issued.created = created
-	return &vaultAnswer{auth: c.issued, warnings: warnings}, nil
+	return b.core.issue(c, vaultGrant{
+		mount: b.mount, policies: role.policies, noDefault: role.noDefault, meta: meta, entity: entity, newEntity: created,
+		kind: role.kind, limits: role.limits, uses: role.tokenUses,
+		renewal: func() (tokenLimits, error) { return b.currentLimits(role.name) },
+	})
 }
 
 // authenticate spends one use of the secret id. The role is a copy.

@@ -200,6 +200,8 @@ func (v *vaultCore) newBackend(ns *vaultNamespace, m *vaultMount) (vaultBackend,
 	switch {
 	case m.auth && m.kind == "approle":
 		return newAppRole(v, ns, m), nil
+	case m.auth && m.kind == "kubernetes":
+		return &kubernetesBackend{core: v, mount: m, roles: map[string]*kubernetesRole{}}, nil
 	case m.auth && slices.Contains(inertAuthTypes(), m.kind):
 		return inertBackend{}, nil
 	case m.kind == "kv" && !m.auth:
@@ -230,7 +232,7 @@ func inertSecretTypes() []string {
 
 func inertAuthTypes() []string {
 	return []string{
-		"alicloud", "aws", "azure", "cert", "cf", "gcp", "github", "jwt", "kerberos", "kubernetes", "ldap", "oci", "oidc",
+		"alicloud", "aws", "azure", "cert", "cf", "gcp", "github", "jwt", "kerberos", "ldap", "oci", "oidc",
 		"okta", "radius", "userpass",
 	}
 }

@@ -31,6 +31,7 @@ type vaultToken struct {
 	ttl         time.Duration // when it was made; zero: forever
 	explicitMax time.Duration
 	period      time.Duration
+	lease       time.Duration               // of the mount that made it; zero: the system's
 	maxLease    time.Duration               // of the mount that made it; zero: the system's
 	limits      func() (tokenLimits, error) // asks an auth method at renewal; nil: those above
 

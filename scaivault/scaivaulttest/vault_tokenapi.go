@@ -3,6 +3,7 @@
 package scaivaulttest
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -166,11 +167,8 @@ func (b *tokenBackend) renew(c *vaultCall) (*vaultAnswer, *vaultRefusal) {
 			return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: err.Error()}
 		}
 	}
-	longest := token.maxLease
-	if longest == 0 {
-		longest = maxLease
-	}
-	ttl, warnings, err := leaseTime(token.issued, increment, limits, defaultLease, longest)
+	usual, longest := cmp.Or(token.lease, defaultLease), cmp.Or(token.maxLease, maxLease)
+	ttl, warnings, err := leaseTime(token.issued, increment, limits, usual, longest)
 	if err != nil {
 		return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: err.Error()}
 	}

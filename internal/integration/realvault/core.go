@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/go-hclog"
+	kubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/audit"
 	"github.com/hashicorp/vault/builtin/credential/approle"
@@ -63,7 +64,7 @@ func secretEngines() map[string]logical.Factory {
 }
 
 func authMethods() map[string]logical.Factory {
-	return map[string]logical.Factory{"approle": approle.Factory}
+	return map[string]logical.Factory{"approle": approle.Factory, "kubernetes": kubernetes.Factory}
 }
 
 // inertEngine makes an engine without any path: it can be mounted and listed,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package realvault runs a real HashiCorp Vault server inside the process, for
-// tests: KV versions 1 and 2, AppRole, tokens, policies and a file audit
+// tests: KV versions 1 and 2, AppRole, Kubernetes logins, tokens, policies and a file audit
 // device, on a loopback listener, with everything kept in memory.
 //
 // The engines that the library inventories but never reads (pki, database,
