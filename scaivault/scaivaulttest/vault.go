@@ -12,8 +12,9 @@ import (
 
 // A Vault is a small HashiCorp Vault in memory. It answers like Vault 1.21.4, status
 // by status and text by text, as far as a migration meets it: KV v1 and v2, mounts,
-// tokens, AppRole, Kubernetes logins, ACL policies, file audit devices, namespaces and sealing. Secrets
-// engines of other types can be mounted, and are listed, but keep nothing.
+// tokens, AppRole, Kubernetes logins, ACL policies, file audit devices, namespaces,
+// sealing and standbys. Secrets engines of other types can be mounted, and are listed,
+// but keep nothing.
 //
 // It starts as a fresh Vault does: unsealed, with a root token, and without any
 // secrets engine but Vault's own. It is safe for concurrent use by multiple
@@ -25,6 +26,7 @@ import (
 type Vault struct {
 	*host
 	core *vaultCore
+	node *vaultNode
 }
 
 // VaultOptions says how a Vault is to start. A nil *VaultOptions stands for the zero one.
@@ -36,6 +38,10 @@ type VaultOptions struct {
 	// the first on. Values and tokens in it are keyed hashes. Writes come one at a time.
 	// If nil, only the devices enabled at sys/audit log.
 	AuditLog io.Writer
+
+	// IgnoreNamespaces makes the Vault do as the community edition, which has none: it
+	// takes no notice of X-Vault-Namespace.
+	IgnoreNamespaces bool
 }
 
 // NewVault starts a Vault that is closed at the end of the test. It opens no socket
@@ -59,7 +65,8 @@ func StartVault(opts *VaultOptions) (*Vault, error) {
 		opts = &VaultOptions{}
 	}
 	core := newVaultCore(*opts)
-	v := &Vault{host: newHost(core.mux, vaultError), core: core}
+	node := core.cluster.add()
+	v := &Vault{host: node.host, core: core, node: node}
 	v.atClose(core.audit.close)
 	return v, nil
 }
@@ -149,8 +156,9 @@ func (v *Vault) secretAt(apiPath string) (*vaultMount, string, error) {
 }
 
 // Seal makes every request but those for health and seal status fail with 503, as a
-// sealed Vault does. Nothing is forgotten. PUT sys/seal does the same.
-func (v *Vault) Seal() { v.core.sealed.Store(true) }
+// sealed Vault does. Nothing is forgotten. PUT sys/seal does the same. It seals this node
+// of a cluster alone.
+func (v *Vault) Seal() { v.node.sealed.Store(true) }
 
 // Unseal takes Seal back. There is no key, and so no way to do it from outside.
-func (v *Vault) Unseal() { v.core.sealed.Store(false) }
+func (v *Vault) Unseal() { v.node.sealed.Store(false) }

@@ -52,9 +52,13 @@ func (v *vaultCore) readCall(r *http.Request) (*vaultCall, *vaultRefusal) {
 	if refusal != nil {
 		return nil, refusal
 	}
+	namespace := r.Header.Get("X-Vault-Namespace")
+	if v.community {
+		namespace = ""
+	}
 	call := &vaultCall{
 		id:      newUUID(),
-		ns:      v.namespace(r.Header.Get("X-Vault-Namespace")),
+		ns:      v.namespace(namespace),
 		path:    strings.TrimPrefix(r.URL.Path, "/v1/"),
 		tokenID: presentedToken(r.Header),
 	}

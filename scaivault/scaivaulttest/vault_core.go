@@ -23,8 +23,8 @@ type vaultCore struct {
 	rootToken   string
 	clusterName string
 	clusterID   string
-	mux         *http.ServeMux
-	sealed      atomic.Bool
+	community   bool // there are no namespaces
+	cluster     vaultCluster
 	audit       vaultAudit
 	tokens      tokenStore
 
@@ -65,9 +65,9 @@ type vaultPlace struct {
 func newVaultCore(opts VaultOptions) *vaultCore {
 	v := &vaultCore{
 		rootToken:   opts.RootToken,
+		community:   opts.IgnoreNamespaces,
 		clusterID:   newUUID(),
 		clusterName: "vault-cluster-" + newUUID()[:8],
-		mux:         http.NewServeMux(),
 		namespaces:  map[string]*vaultNamespace{},
 	}
 	if v.rootToken == "" {
@@ -80,12 +80,7 @@ func newVaultCore(opts VaultOptions) *vaultCore {
 		id: v.rootToken, accessor: randomBase62(24), displayName: "root", path: "auth/token/root",
 		policies: []string{"root"}, kind: "service", ns: root, orphan: true, issued: time.Now(),
 	})
-	v.mux.HandleFunc("/v1/", v.serve)
-	v.mux.HandleFunc("/v1/sys/", v.serve) // so that /v1/sys is redirected, as by Vault
-	v.mux.HandleFunc("/v1/sys/health", v.serveHealth)
-	v.mux.HandleFunc("/v1/sys/seal-status", v.serveSealStatus)
-	v.mux.HandleFunc("/v1/sys/init", v.serveInit)
-	v.mux.HandleFunc("/v1/sys/leader", v.serveLeader)
+	v.cluster.core = v
 	return v
 }
 
@@ -114,14 +109,14 @@ func (v *vaultCore) namespace(name string) *vaultNamespace {
 	return ns
 }
 
-// serve answers everything but the paths that work without a core.
-func (v *vaultCore) serve(w http.ResponseWriter, r *http.Request) {
+// serve answers for the active node, or for a sealed one.
+func (v *vaultCore) serve(w http.ResponseWriter, r *http.Request, sealed bool) {
 	if strings.ContainsFunc(r.URL.Path, func(c rune) bool { return !unicode.IsPrint(c) }) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	call, refusal := v.readCall(r)
-	if refusal == nil && v.sealed.Load() {
+	if refusal == nil && sealed {
 		refusal = &vaultRefusal{status: http.StatusServiceUnavailable, message: "Vault is sealed"}
 	}
 	if refusal != nil {

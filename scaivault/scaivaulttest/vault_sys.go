@@ -21,7 +21,7 @@ type sysBackend struct {
 func (b *sysBackend) place(c *vaultCall) vaultPlace {
 	return vaultPlace{
 		open: c.rest == "internal/ui/mounts" || strings.HasPrefix(c.rest, "internal/ui/mounts/"),
-		sudo: c.rest == "seal" || c.rest == "audit" || strings.HasPrefix(c.rest, "audit/") || strings.HasPrefix(c.rest, "auth/"),
+		sudo: c.rest == "seal" || c.rest == "step-down" || c.rest == "audit" || strings.HasPrefix(c.rest, "audit/") || strings.HasPrefix(c.rest, "auth/"),
 	}
 }
 
@@ -60,6 +60,12 @@ func (b *sysBackend) handler(c *vaultCall) (handler sysHandler, name string) {
 		return b.capabilities, ""
 	case "seal":
 		return b.seal, ""
+	case "step-down":
+		return b.stepDown, ""
+	case "namespaces":
+		if b.core.community {
+			return b.noNamespaces, ""
+		}
 	}
 	for _, route := range []struct {
 		prefix  string
@@ -349,8 +355,23 @@ func (b *sysBackend) seal(c *vaultCall, _ string) (*vaultAnswer, *vaultRefusal) 
 	if c.op != opUpdate {
 		return nil, unsupportedOperation()
 	}
-	b.core.sealed.Store(true)
+	if active := b.core.cluster.activeNode(); active != nil {
+		active.sealed.Store(true)
+	}
 	return nil, nil
+}
+
+func (b *sysBackend) stepDown(c *vaultCall, _ string) (*vaultAnswer, *vaultRefusal) {
+	if c.op != opUpdate {
+		return nil, unsupportedOperation()
+	}
+	b.core.cluster.stepDown(nil)
+	return nil, nil
+}
+
+// noNamespaces is the answer of the community edition.
+func (b *sysBackend) noNamespaces(*vaultCall, string) (*vaultAnswer, *vaultRefusal) {
+	return nil, &vaultRefusal{status: http.StatusNotFound, message: "enterprise-only feature", cause: "enterprise-only feature"}
 }
 
 func (b *sysBackend) capabilities(c *vaultCall, _ string) (*vaultAnswer, *vaultRefusal) {
