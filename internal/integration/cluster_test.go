@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	vaulthttp "github.com/hashicorp/vault/http"
 	"github.com/hashicorp/go-hclog"
+	vaulthttp "github.com/hashicorp/vault/http"
 	"github.com/hashicorp/vault/vault"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
