@@ -130,3 +130,16 @@ func TestVaultClusterWithoutAnActiveNode(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, []string{"Vault is sealed"}, refused.Errors)
 }
+
+func TestVaultIgnoresNamespacesWhenToldTo(t *testing.T) {
+	t.Parallel()
+	v := scaivaulttest.NewVault(t, &scaivaulttest.VaultOptions{IgnoreNamespaces: true})
+	v.Mount("kv", 2)
+	v.Seed("kv/data/a", map[string]any{"v": "1"})
+	client := vaultClient(t, v)
+	client.SetNamespace("acme/finance")
+	_, err := client.KVv2("kv").Get(t.Context(), "a")
+	require.NoError(t, err)
+	_, err = client.Logical().WriteWithContext(t.Context(), "sys/namespaces", nil)
+	assert.ErrorContains(t, err, "enterprise-only feature")
+}

@@ -3,6 +3,7 @@
 package scaivaulttest_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -253,4 +254,46 @@ func TestVaultLocksARoleAfterFiveWrongSecretIDs(t *testing.T) {
 		require.NoError(t, login(good))
 		assert.Equal(t, http.StatusBadRequest, statusOf(t, login(wrong)), "counted from the start again")
 	})
+}
+
+func TestVaultTokenIsUsedUpByItsLastUse(t *testing.T) {
+	t.Parallel()
+	v := scaivaulttest.NewVault(t, nil)
+	client := vaultClient(t, v)
+	limited := func() *api.Client {
+		secret, err := client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{NumUses: 1, TTL: "1h"})
+		require.NoError(t, err)
+		return withToken(t, client, secret.Auth.ClientToken)
+	}
+	last := limited()
+	self, err := last.Auth().Token().LookupSelfWithContext(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, json.Number("-1"), self.Data["num_uses"])
+	_, err = last.Auth().Token().LookupSelfWithContext(t.Context())
+	assert.Equal(t, http.StatusForbidden, statusOf(t, err))
+
+	_, err = limited().Auth().Token().RenewSelfWithContext(t.Context(), 60)
+	assert.ErrorContains(t, err, "token not found")
+	_, err = limited().Auth().Token().CreateWithContext(t.Context(), nil)
+	assert.ErrorContains(t, err, "no parent found")
+}
+
+func TestVaultWarnsOfWhatARoleCannotHave(t *testing.T) {
+	t.Parallel()
+	client := vaultClient(t, scaivaulttest.NewVault(t, nil))
+	guideRole(t, client, nil)
+	const role = "auth/approle/role/Other"
+	answer, err := client.Logical().WriteWithContext(t.Context(), role, map[string]any{"token_max_ttl": "900h", "secret_id_ttl": "900h"})
+	require.NoError(t, err)
+	assert.Len(t, answer.Warnings, 1)
+	_, err = client.Logical().WriteWithContext(t.Context(), role, map[string]any{"period": "900h"})
+	assert.ErrorContains(t, err, "maximum lease TTL")
+	secretID, err := client.Logical().WriteWithContext(t.Context(), role+"/secret-id", nil)
+	require.NoError(t, err)
+	assert.Equal(t, json.Number("2764800"), secretID.Data["secret_id_ttl"], "no longer than the mount allows")
+	_, err = client.Logical().WriteWithContext(t.Context(), "auth/approle/role/NoSuch/secret-id", nil)
+	assert.ErrorContains(t, err, `role "NoSuch" does not exist`)
+	revoked, err := client.Logical().WriteWithContext(t.Context(), "auth/token/revoke-accessor", map[string]any{"accessor": "nosuch"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"No token found with this accessor"}, revoked.Warnings)
 }
