@@ -134,7 +134,8 @@ func drawKV2(rt *rapid.T, mount string) step {
 		return step{do: "PATCH " + mount + "/metadata/" + path, header: mergePatch, body: drawSettings(rt)}
 	case "patch":
 		body := `{"data":` + drawPatch(rt) + drawOptions(rt) + `}`
-		return step{do: "PATCH " + mount + "/data/" + path, header: mergePatch, body: body}
+		kinds := []string{mergePatch, mergePatch, mergePatch, mergePatch + "; charset=utf-8", "Content-Type: application/json", "", "Content-Type: ;"}
+		return step{do: "PATCH " + mount + "/data/" + path, header: rapid.SampledFrom(kinds).Draw(rt, "kind"), body: body}
 	case "config":
 		config := rapid.SampledFrom([]string{
 			`{"max_versions":3}`, `{"max_versions":0}`, `{"cas_required":true}`, `{"cas_required":false}`, `{}`,
@@ -225,9 +226,9 @@ func TestSmallVaultAllowsLikeTheRealOne(t *testing.T) {
 			require.NoError(t, match(`{"auth":{"client_token":"<keep:limited>","...":0}}`, body, kept[i]))
 		}
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			method := rapid.SampledFrom([]string{"GET", "POST", "DELETE", "LIST"}).Draw(rt, "method")
-			asked := step{as: "limited", do: method + " " + mount + drawRequestPath(rt), body: `{"a":"b"}`}
-			if method != "POST" {
+			method := rapid.SampledFrom([]string{"GET", "POST", "DELETE", "LIST", "PATCH"}).Draw(rt, "method")
+			asked := step{as: "limited", do: method + " " + mount + drawRequestPath(rt), body: `{"a":"b"}`, header: mergePatch}
+			if method != "POST" && method != "PATCH" {
 				asked.body = ""
 			}
 			w.ask(t, rt, asked, kept...)
@@ -244,7 +245,7 @@ func drawPolicy(rt *rapid.T, mount string) string {
 		path := rapid.SampledFrom([]string{
 			"/a", "/a/*", "/a/b", "/a/b/*", "/+", "/+/b", "/a/+", "/+/b/*", "/a/+/c", "/a*", "/*", "/", "/a/", "/+/+", "/a/b/", "/+/*", "/a/+/",
 		}).Draw(rt, "rule")
-		all := []string{`"create"`, `"read"`, `"update"`, `"delete"`, `"list"`, `"sudo"`, `"deny"`}
+		all := []string{`"create"`, `"read"`, `"update"`, `"delete"`, `"list"`, `"patch"`, `"sudo"`, `"deny"`}
 		capabilities := rapid.SliceOfNDistinct(rapid.SampledFrom(all), 0, 4, rapid.ID[string]).Draw(rt, "capabilities")
 		fmt.Fprintf(&rules, "path %q { capabilities = [%s] }\n", mount+path, strings.Join(capabilities, ", "))
 	}
