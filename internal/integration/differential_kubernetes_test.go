@@ -77,7 +77,8 @@ func TestSmallVaultLogsInFromKubernetesLikeTheRealOne(t *testing.T) {
 	}
 	kept := [2]map[string]string{{}, {}}
 	for _, asked := range []step{
-		login("app", good), login("app", good), login("APP", good), login("app", old), login("", good), login("app", ""), login("nosuch", good), login("app", unknown),
+		login("app", good), login("app", good), login("APP", good), login("app", old),
+		login("", good), login("app", ""), login("nosuch", good), login("app", unknown),
 		{as: nobody, do: "GET auth/kubernetes/login"}, {as: nobody, do: "POST auth/kubernetes/login"},
 		{as: "token", do: "GET auth/token/lookup-self"}, {as: "token", do: "POST auth/token/renew-self"},
 		{as: "token", do: "POST auth/token/renew-self", body: `{"increment":"5h"}`}, {as: "token", do: "GET auth/token/lookup-self"},
