@@ -82,7 +82,7 @@ func settings(t *testing.T, atRandom int) map[string]scaivaulttest.Quirks {
 // answers where its documents are silent.
 func TestClientUnderEverySetting(t *testing.T) {
 	t.Parallel()
-	for name, q := range settings(t, 30) {
+	for name, q := range settings(t, 50) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
