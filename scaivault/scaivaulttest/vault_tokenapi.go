@@ -117,6 +117,9 @@ func (b *tokenBackend) describe(t *vaultToken, id string) *vaultAnswer {
 		"creation_ttl": int64(t.ttl.Seconds()), "expire_time": nil, "ttl": int64(0),
 		"explicit_max_ttl": int64(t.explicitMax.Seconds()), "entity_id": t.entityID, "type": t.kind,
 	}
+	if t.kind == "batch" && len(t.policies) == 0 {
+		data["policies"] = nil // a batch token holds itself, and no empty lists
+	}
 	if t.numUses > 0 && t.uses == 0 {
 		data["num_uses"] = -1 // the last use is under way
 	}
