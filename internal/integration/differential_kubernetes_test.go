@@ -77,12 +77,22 @@ func TestSmallVaultLogsInFromKubernetesLikeTheRealOne(t *testing.T) {
 	}
 	kept := [2]map[string]string{{}, {}}
 	for _, asked := range []step{
-		login("app", good), login("app", good), login("APP", good), login("app", old),
-		login("", good), login("app", ""), login("nosuch", good), login("app", unknown),
-		{as: nobody, do: "GET auth/kubernetes/login"}, {as: nobody, do: "POST auth/kubernetes/login"},
-		{as: "token", do: "GET auth/token/lookup-self"}, {as: "token", do: "POST auth/token/renew-self"},
-		{as: "token", do: "POST auth/token/renew-self", body: `{"increment":"5h"}`}, {as: "token", do: "GET auth/token/lookup-self"},
-		{as: "token", do: "POST auth/token/revoke-self"}, {as: "token", do: "GET auth/token/lookup-self"},
+		login("app", good),
+		login("app", good),
+		login("APP", good),
+		login("app", old),
+		login("", good),
+		login("app", ""),
+		login("nosuch", good),
+		login("app", unknown),
+		{as: nobody, do: "GET auth/kubernetes/login"},
+		{as: nobody, do: "POST auth/kubernetes/login"},
+		{as: "token", do: "GET auth/token/lookup-self"},
+		{as: "token", do: "POST auth/token/renew-self"},
+		{as: "token", do: "POST auth/token/renew-self", body: `{"increment":"5h"}`},
+		{as: "token", do: "GET auth/token/lookup-self"},
+		{as: "token", do: "POST auth/token/revoke-self"},
+		{as: "token", do: "GET auth/token/lookup-self"},
 		{do: "GET sys/auth/kubernetes"},
 	} {
 		var answers [2]string
