@@ -17,13 +17,16 @@ func TestSmallVaultPatchesLikeTheRealOne(t *testing.T) {
 		mount := w.mount(2)
 		w.ask(t, rt, step{do: "POST " + mount + "/data/a", body: `{"data":` + drawData(rt) + `}`})
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"patch", "patch", "patch", "write", "settings", "replace"}).Draw(rt, "what") {
+			switch rapid.SampledFrom([]string{"patch", "patch", "patch", "write", "settings", "replace", "custom", "custom"}).Draw(rt, "what") {
 			case "patch":
 				w.ask(t, rt, step{do: "PATCH " + mount + "/data/a", header: drawPatchKind(rt), body: `{"data":` + drawPatch(rt) + `}`})
 			case "write":
 				w.ask(t, rt, step{do: "POST " + mount + "/data/a", body: `{"data":` + drawPatch(rt) + `}`})
 			case "settings":
 				w.ask(t, rt, step{do: "PATCH " + mount + "/metadata/a", header: mergePatch, body: drawSettings(rt)})
+			case "custom":
+				custom := rapid.SampledFrom([]string{`{"a":"b"}`, `{"d":"e"}`, `{"a":null}`, `{"d":null,"f":"g"}`, `{}`}).Draw(rt, "custom")
+				w.ask(t, rt, step{do: "PATCH " + mount + "/metadata/a", header: mergePatch, body: `{"custom_metadata":` + custom + `}`})
 			default:
 				w.ask(t, rt, step{do: "POST " + mount + "/metadata/a", body: drawSettings(rt)})
 			}
