@@ -196,7 +196,7 @@ func TestSmallVaultLogsInLikeTheRealOne(t *testing.T) {
 	t.Parallel()
 	w := newTwins(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		path := fmt.Sprintf("approle%d", w.mounts.Add(1))
+		path := w.newPath("approle")
 		kept := newIssued(w)
 		kept.ask(t, rt, step{do: "POST sys/auth/" + path, body: drawMount(rt)}, "", "")
 		for range rapid.IntRange(1, 20).Draw(rt, "steps") {

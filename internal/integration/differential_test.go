@@ -49,9 +49,12 @@ func newTwins(t *testing.T) *twins {
 	return &twins{real: startReal(t), small: startSmall(t)}
 }
 
+// newPath is a path that nothing was mounted at before.
+func (w *twins) newPath(kind string) string { return fmt.Sprintf("%s%d", kind, w.mounts.Add(1)) }
+
 // mount mounts a KV engine in both, at a path that was not used before.
 func (w *twins) mount(version int) string {
-	path := fmt.Sprintf("kv%d", w.mounts.Add(1))
+	path := w.newPath("kv")
 	w.real.mount(path, version)
 	w.small.mount(path, version)
 	return path
