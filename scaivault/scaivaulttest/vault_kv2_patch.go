@@ -143,7 +143,7 @@ func (b *kv2Backend) patchMetadata(c *vaultCall, key string) (*vaultAnswer, *vau
 		return nothingThere(), nil
 	}
 	custom, refusal := patchCustom(secret.custom, settings)
-	if versions < 0 || versions > math.MaxUint32 {
+	if versions < 0 || int64(versions) > math.MaxUint32 {
 		refusal = unfit("number "+fmt.Sprint(versions), "max_versions", "uint32")
 	}
 	if refusal != nil {
