@@ -11,8 +11,10 @@ const minSecret = 4
 // AssertNoLeak fails the test if the secret stands in one of the texts: logs, errors,
 // reports, answers, whatever should not hold it. It finds the secret whole, in clear,
 // and as printers and encoders write it: escaped for JSON, Go, URLs or HTML, in base64
-// at any alignment, in hexadecimal, as a list of numbers such as fmt prints a []byte,
-// and in one of these within another. It finds neither a part of the secret nor a hash.
+// at any alignment, in hexadecimal or a dump of it, as a list of numbers such as fmt
+// prints a []byte, broken over indented lines, and in one of these within another. It
+// finds no part of the secret, no hash, and nothing compressed, encrypted, in base32 or
+// in UTF-16.
 //
 // The failure names the text by its place and the form, and never shows either. A
 // secret of less than 4 bytes fails the test: it would be found in any text.
@@ -35,7 +37,7 @@ const maxNesting = 2
 
 // findLeak tells in which form the secret stands in the text.
 func findLeak(secret, text string) (form string, found bool) {
-	if strings.Contains(text, secret) {
+	if holds(text, secret) {
 		return "in clear", true
 	}
 	for depth := 1; depth <= maxNesting; depth++ {
@@ -51,10 +53,13 @@ func findLeak(secret, text string) (form string, found bool) {
 func findNested(secret, text string, depth int) (forms []string, found bool) {
 	for _, f := range leakForms {
 		for _, plain := range f.decode(text) {
+			if len(plain)*6 < len(secret)*5 {
+				continue // no form but HTML's is shorter than what it stands for, and that is "&nGt;" for 6 bytes
+			}
 			if depth > 1 {
 				forms, found = findNested(secret, plain, depth-1)
 			} else {
-				found = strings.Contains(plain, secret)
+				found = holds(plain, secret)
 			}
 			if found {
 				return append(forms, f.name), true
@@ -62,6 +67,31 @@ func findNested(secret, text string, depth int) (forms []string, found bool) {
 		}
 	}
 	return nil, false
+}
+
+// holds reports whether the secret stands in the text, in one piece or broken over
+// lines, with their indentation or without. A secret of several lines, such as a key,
+// may have other breaks there than its own.
+func holds(text, secret string) bool {
+	const breaks = "\r\n"
+	if strings.Contains(text, secret) {
+		return true
+	}
+	if !strings.ContainsAny(text, breaks) && !strings.ContainsAny(secret, breaks) {
+		return false
+	}
+	joined := joinLines(secret, "")
+	return len(joined) >= minSecret &&
+		(strings.Contains(joinLines(text, ""), joined) || strings.Contains(joinLines(text, " \t"), joined))
+}
+
+// joinLines leaves the line breaks out, and the given blanks behind them.
+func joinLines(text, blanks string) string {
+	var b strings.Builder
+	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
+		b.WriteString(strings.TrimLeft(line, blanks))
+	}
+	return b.String()
 }
 
 // A leakForm is one way in which a text can be written.

@@ -109,6 +109,10 @@ func urlUnescaped(text string) []string {
 	return changed(text, plain, spaced)
 }
 
+// dumpBreak is the end of a line of a hexadecimal dump, with its characters, and the
+// next line's offset.
+var dumpBreak = regexp.MustCompile(`  \|.{0,16}\|\r?\n[ \t]*[0-9A-Fa-f]{8}`)
+
 func htmlUnescaped(text string) []string { return changed(text, html.UnescapeString(text)) }
 
 // hexText is text in which bytes are written by two digits each, with what printers put
@@ -116,7 +120,7 @@ func htmlUnescaped(text string) []string { return changed(text, html.UnescapeStr
 var (
 	hexText    = regexp.MustCompile(`(?:(?:0[xX]|\\x)?[0-9A-Fa-f]{2,}[\s,:\-]*){1,}`)
 	notHex     = regexp.MustCompile(`0[xX]|\\x|[^0-9A-Fa-f]`)
-	base64Text = regexp.MustCompile(`[A-Za-z0-9+/\-_\r\n]{6,}`)
+	base64Text = regexp.MustCompile(`(?:[A-Za-z0-9+/\-_]|[\r\n]+[ \t]*){6,}`)
 	numberText = regexp.MustCompile(`(?:(?:0[xXbBoO]|[uU]\+)?[0-9A-Fa-f]+[\s,;:]+){3,}(?:0[xXbBoO]|[uU]\+)?[0-9A-Fa-f]+`)
 	notNumber  = regexp.MustCompile(`[\s,;:]+`)
 )
@@ -125,7 +129,7 @@ var (
 // what stands before the secret can end within a pair.
 func hexDecoded(text string) []string {
 	var out []string
-	for _, run := range hexText.FindAllString(text, -1) {
+	for _, run := range hexText.FindAllString(dumpBreak.ReplaceAllString(text, "\n"), -1) {
 		written := notHex.ReplaceAllString(run, "")
 		for skip := range 2 {
 			if len(written) < skip+2*minSecret {
@@ -144,7 +148,7 @@ func hexDecoded(text string) []string {
 // base64Decoded reads both alphabets, from each of four places on: where the encoding
 // begins cannot be seen. Line breaks within it are left out.
 func base64Decoded(text string) []string {
-	standard := strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "")
+	standard := strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "", " ", "", "\t", "")
 	var out []string
 	for _, run := range base64Text.FindAllString(text, -1) {
 		written := standard.Replace(run)

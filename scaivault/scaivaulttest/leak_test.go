@@ -20,7 +20,7 @@ import (
 
 // leakSecrets hold what encodings treat in different ways, in several lengths.
 var leakSecrets = []string{
-	"k4n4", "s3cr3", "kl\"m<&>'n", "s3cr3t/k4n4ry+Q==", "geh€imnis-ß-日本語", "🔑🔑 tab\t\x01\x7f", "739139173913", "C:\\new\\x41",
+	"k4n4", "s3cr3", "-----BEGIN KEY-----\nMIIC\ns3cr3t\n-----END KEY-----\n", "kl\"m<&>'n", "s3cr3t/k4n4ry+Q==", "geh€imnis-ß-日本語", "🔑🔑 tab\t\x01\x7f", "739139173913", "C:\\new\\x41",
 	strings.Repeat("long secret ", 40),
 }
 
@@ -54,6 +54,13 @@ func written(t *testing.T, secret string) map[string]string {
 			out[fmt.Sprintf("base64 %s %d behind letters", name, shift)] = "abcdefgh"[:shift] + e.EncodeToString(shifted)
 		}
 	}
+	out["lines"], out["indented lines"] = inLines("x"+text, 3, "\r\n"), inLines(secret, len(secret)-1, "\n    ")
+	for shift := range 20 {
+		padded := []byte(strings.Repeat("x", shift) + secret + "yy")
+		out[fmt.Sprintf("dump %d", shift)] = hex.Dump(padded)
+		out[fmt.Sprintf("hex in lines %d", shift)] = inLines(hex.EncodeToString(padded), 8, "\n\t")
+		out[fmt.Sprintf("base64 in lines %d", shift)] = "key: |\n  " + inLines(base64.StdEncoding.EncodeToString(padded), 8, "\r\n  ")
+	}
 	encoded, err := json.Marshal(map[string]any{"text": text, "bytes": raw})
 	require.NoError(t, err)
 	again, err := json.Marshal(string(encoded))
@@ -63,6 +70,15 @@ func written(t *testing.T, secret string) map[string]string {
 	out["hex of base64"] = hex.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(text))))
 	out["base64 in a url"] = "?auth=" + url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(text)))
 	return out
+}
+
+// inLines breaks a text after every n bytes.
+func inLines(text string, n int, lineBreak string) string {
+	var lines []string
+	for ; len(text) > n; text = text[n:] {
+		lines = append(lines, text[:n])
+	}
+	return strings.Join(append(lines, text), lineBreak)
 }
 
 func TestAssertNoLeakFindsEveryForm(t *testing.T) {
