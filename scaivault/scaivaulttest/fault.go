@@ -3,6 +3,7 @@
 package scaivaulttest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -57,7 +58,8 @@ type Fault struct {
 	Trickle Trickle
 
 	// Status is answered in place of the real answer. If zero: 500 with a Code, 200
-	// with a Body, and with neither the real answer.
+	// with a Body, and with neither the real answer. It is that of a final answer,
+	// from 200 to 999.
 	Status int
 	// Code and Message go into the server's own error envelope. If Code is empty, Body
 	// is sent as it is.
@@ -91,11 +93,11 @@ type hit struct {
 
 // Inject has the server apply f to the requests that come from now on. Of several
 // faults that match a request the latest is applied, alone. The returned func takes
-// the fault away again and may be called more than once. A Chance that is none fails
-// the test; in a program nothing is injected.
+// the fault away again and may be called more than once. A Chance, a Status, a Cut, a
+// Break or a Spoil that is none fails the test; in a program nothing is injected.
 func (h *host) Inject(f Fault) (remove func()) {
-	if !(f.Chance >= 0 && f.Chance <= 1) { // so that NaN is caught
-		h.fail("scaivaulttest: inject: Chance is %v; give a probability from 0 to 1", f.Chance)
+	if wrong := f.wrong(); wrong != "" {
+		h.fail("scaivaulttest: inject: %s", wrong)
 		return func() {}
 	}
 	in := &injected{Fault: f, paths: parseGlob(f.Path), left: f.Count, luck: rand.New(rand.NewPCG(f.Seed, 0))}
@@ -107,6 +109,19 @@ func (h *host) Inject(f Fault) (remove func()) {
 	defer h.faults.mu.Unlock()
 	h.faults.faults = append(h.faults.faults, in)
 	return func() { h.faults.remove(in) }
+}
+
+// wrong says what is wrong with the fault, and how to mend it; empty: nothing.
+func (f *Fault) wrong() string {
+	switch {
+	case !(f.Chance >= 0 && f.Chance <= 1): // so that NaN is caught
+		return fmt.Sprintf("Chance is %v; give a probability from 0 to 1", f.Chance)
+	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
+		return fmt.Sprintf("Status is %d; give that of a final answer, from 200 to 999", f.Status)
+	case f.Cut > CutAfterBody || f.Break > BreakSilent || f.Spoil > SpoilGarbage:
+		return fmt.Sprintf("no such Cut, Break or Spoil: %d, %d, %d; use the constants", f.Cut, f.Break, f.Spoil)
+	}
+	return ""
 }
 
 func (s *faultSet) remove(in *injected) {

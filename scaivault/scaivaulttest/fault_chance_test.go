@@ -79,3 +79,19 @@ func TestFaultChanceThatIsNoneFailsTheTest(t *testing.T) {
 		assert.NotEqual(t, "hit", as(t, srv, "").get("/v1/version").body)
 	}
 }
+
+func TestFaultThatCannotBeFailsTheTest(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]scaivaulttest.Fault{
+		"Status is -1": {Status: -1}, "Status is 99": {Status: 99}, "Status is 103": {Status: 103}, "Status is 1000": {Status: 1000},
+		"no such Cut": {Cut: scaivaulttest.CutAfterBody + 1}, "3, 0; use": {Cut: scaivaulttest.CutInBody, Break: scaivaulttest.BreakSilent + 1},
+		"0, 3; use": {Spoil: scaivaulttest.SpoilGarbage + 1},
+	} {
+		failures := try(t, func(t *trial) { scaivaulttest.NewServer(t).Inject(f)() })
+		require.Len(t, failures, 1, name)
+		assert.Contains(t, failures[0], name)
+	}
+	for _, status := range []int{0, 200, 204, 304, 599, 999} {
+		assert.Empty(t, try(t, func(t *trial) { scaivaulttest.NewServer(t).Inject(scaivaulttest.Fault{Status: status})() }))
+	}
+}
