@@ -4,6 +4,7 @@ package scaivaulttest_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -135,7 +136,11 @@ func TestFaultSilenceEndsWithClose(t *testing.T) {
 		require.NoError(t, err)
 		srv.Close()
 		_, err = io.ReadAll(res.Body)
-		require.ErrorIs(t, err, syscall.ECONNRESET)
+		// Over a socket the half of the body can be here before the server has taken the
+		// connection aside, and then Close closes it like any other.
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+		}
 	})
 }
 
