@@ -49,6 +49,9 @@ type SourceTestOptions struct {
 // same way, or rounded to such a float, which is what KV v2 of Vault does. Nothing else
 // may be altered.
 //
+// That something is refused before any I/O is tried with a context that has ended: look
+// at the path, the data and the options first, and at the context after them.
+//
 // It does not check what needs a service that fails: that a write is never repeated, and
 // that one whose fate is unknown is [scaivault.ErrUncertain].
 func TestSource[T SourceT[T]](t T, newSource func(t T) scaivault.Source, opts ...*SourceTestOptions) {
@@ -168,6 +171,8 @@ func (s *subject) mustRefuse(what string, answered bool, err, kind error) {
 	switch {
 	case err == nil:
 		s.Fatalf("%s: no error, want %v", what, kind)
+	case kind == scaivault.ErrInvalid && !errors.Is(err, kind) && errors.Is(err, context.Canceled):
+		s.Fatalf("%s: %v, which is not %q: the context has ended, but the input comes first", what, err, kind)
 	case !errors.Is(err, kind):
 		s.Fatalf("%s: %v, which is not %q", what, err, kind)
 	case answered:

@@ -62,22 +62,22 @@ func checkErrorsAreSilent(s *subject) {
 	version := 0
 	broken := map[string]any{"k": value, "broken": json.RawMessage(`{"x":"` + value)}
 	var errs []any
-	for _, put := range []struct {
+	for what, put := range map[string]struct {
 		ctx  context.Context
 		path string
 		data map[string]any
 		opts *scaivault.PutOptions
 	}{
-		{s.ctx, path, data, &scaivault.PutOptions{IfAbsent: true}},
-		{s.ctx, path, data, &scaivault.PutOptions{IfVersion: &version}},
-		{s.ctx, path, data, &scaivault.PutOptions{MaxVersions: -1}},
-		{s.ctx, path, broken, nil},
-		{s.ctx, path + "//", data, nil},
-		{ended, path, data, nil},
+		"with IfAbsent on a secret":    {s.ctx, path, data, &scaivault.PutOptions{IfAbsent: true}},
+		"with IfVersion 0 on a secret": {s.ctx, path, data, &scaivault.PutOptions{IfVersion: &version}},
+		"with a negative MaxVersions":  {s.ctx, path, data, &scaivault.PutOptions{MaxVersions: -1}},
+		"of no JSON":                   {s.ctx, path, broken, nil},
+		"to a path with empty levels":  {s.ctx, path + "//", data, nil},
+		"of a call that has ended":     {ended, path, data, nil},
 	} {
 		_, err := s.source.Put(put.ctx, put.path, put.data, put.opts)
 		if err == nil {
-			s.Fatalf("Put: no error, and one was due")
+			s.Fatalf("Put %s: no error, and one was due", what)
 		}
 		errs = append(errs, err)
 	}

@@ -86,3 +86,23 @@ func TestTheSuiteNeedsASource(t *testing.T) {
 	require.NotEmpty(t, failures)
 	assert.Contains(t, failures[0], "newSource returned nil")
 }
+
+func TestTheSuiteTellsWhoLooksAtTheContextFirst(t *testing.T) {
+	t.Parallel()
+	const only = "a path that cannot be is ErrInvalid before any I/O"
+	failures := try(t, func(t *trial) {
+		t.only = only
+		scaivaulttest.TestSource(t, func(*trial) scaivault.Source {
+			return &broken{Source: scaivaulttest.NewSource("scaivault"), get: func(s *scaivaulttest.Source) getFunc {
+				return func(ctx context.Context, path string) (*scaivault.Secret, error) {
+					if err := ctx.Err(); err != nil {
+						return nil, err
+					}
+					return s.Get(ctx, path)
+				}
+			}}
+		})
+	})
+	require.Len(t, failures, 1)
+	assert.Contains(t, failures[0], "the context has ended, but the input comes first")
+}
