@@ -167,17 +167,16 @@ func (c *serverCall) trailFilter() (func(*trailEntry) bool, *refusal) {
 	}, nil
 }
 
-// parseMoment reads an RFC 3339 time, a date, or a relative time such as "1 hour
+// parseMoment reads a time of ISO 8601, in UTC where it names no zone, a date, or a relative time such as "1 hour
 // ago". A plus sign and a space stand for each other: query strings confuse them.
 func parseMoment(name, text string) (time.Time, *refusal) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, strings.ReplaceAll(text, " ", "+")); err == nil {
-		return t, nil
-	}
-	if t, err := time.Parse(time.DateOnly, text); err == nil {
-		return t, nil
+	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, strings.ReplaceAll(text, " ", "+")); err == nil {
+			return t, nil
+		}
 	}
 	words := strings.Fields(strings.ReplaceAll(text, "+", " "))
 	now := time.Now()
@@ -192,7 +191,7 @@ func parseMoment(name, text string) (time.Time, *refusal) {
 		}
 	}
 	return time.Time{}, refuse(http.StatusBadRequest, "invalid_request",
-		`%s: must be a time of RFC 3339, or relative like "1 hour ago"`, name)
+		`%s: must be a time of ISO 8601, or relative like "1 hour ago"`, name)
 }
 
 func momentUnit(word string) (time.Duration, bool) {

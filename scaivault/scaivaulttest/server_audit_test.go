@@ -96,17 +96,20 @@ func TestAuditTimes(t *testing.T) {
 		}
 		at := func(d time.Duration) string { return url.QueryEscape(start.Add(d).UTC().Format(time.RFC3339)) }
 		for query, want := range map[string]int{
-			"from=" + at(2*time.Hour):                                 3,
-			"to=" + at(time.Hour):                                     2,
-			"from=" + at(time.Hour) + "&to=" + at(2*time.Hour):        2,
-			"from=1+hour+ago":                                         1,
-			"from=1%20hour%20ago":                                     1,
-			"from=1%2Bhour%2Bago":                                     1,
-			"from=150+minutes+ago":                                    2,
-			"from=2+weeks+ago&to=1+day+ago":                           0,
-			"from=7200+seconds+ago&to=now":                            2,
-			"from=" + start.UTC().Format(time.DateOnly):               5,
-			"from=" + start.Add(time.Hour).UTC().Format(time.RFC3339): 4,
+			"from=" + at(2*time.Hour):                                                        3,
+			"to=" + at(time.Hour):                                                            2,
+			"from=" + at(time.Hour) + "&to=" + at(2*time.Hour):                               2,
+			"from=1+hour+ago":                                                                1,
+			"from=1%20hour%20ago":                                                            1,
+			"from=1%2Bhour%2Bago":                                                            1,
+			"from=150+minutes+ago":                                                           2,
+			"from=2+weeks+ago&to=1+day+ago":                                                  0,
+			"from=7200+seconds+ago&to=now":                                                   2,
+			"from=" + start.UTC().Format(time.DateOnly):                                      5,
+			"from=" + start.Add(time.Hour).UTC().Format("2006-01-02T15:04:05"):               4,
+			"from=" + start.Add(time.Hour).UTC().Format("2006-01-02T15:04Z"):                 4,
+			"to=" + start.Add(time.Hour).UTC().Format("2006-01-02T15:04"):                    2,
+			"from=" + start.Add(time.Hour).UTC().Format(time.RFC3339):                        4,
 			"from=" + start.Add(time.Hour).In(time.FixedZone("", 7200)).Format(time.RFC3339): 4,
 		} {
 			assert.Len(t, c.audit(query).Logs, want, query)
