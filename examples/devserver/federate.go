@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/scailabs/scaivault-go/federation"
@@ -96,6 +99,13 @@ func (b *backend) federate(ctx context.Context, srv *scaivaulttest.Server) error
 		return fmt.Errorf("%s is %s: is it there, unsealed, with a certificate that this machine trusts, and are the credentials right?", b.endpoint, made.Status)
 	}
 	return nil
+}
+
+// tell says what is read from where, a line for each rule.
+func (b *backend) tell(w io.Writer) {
+	for _, path := range slices.Sorted(maps.Keys(b.paths)) {
+		fmt.Fprintf(w, "devserver: %s is read from %s at %s\n", path, b.paths[path], b.endpoint)
+	}
 }
 
 // withMessage adds what the server wrote for people. It holds no secret: the server

@@ -80,7 +80,7 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 		if err := s.backend.federate(ctx, srv); err != nil {
 			return fmt.Errorf("-federate: %w", err)
 		}
-		fmt.Fprintf(stderr, "devserver: %v are read from %s\n", s.backend.paths, s.backend.endpoint)
+		s.backend.tell(stderr)
 	}
 	announce(srv, s, stdout)
 	fmt.Fprintf(stderr, "devserver: %d secrets, all in memory; Ctrl-C ends it\n", len(s.seed))

@@ -86,6 +86,11 @@ func TestFederatesAtTheStart(t *testing.T) {
 	assert.JSONEq(t, `{"password":"not-a-real-one"}`, string(answer["data"]))
 
 	var stdout, stderr bytes.Buffer
+	rules := &backend{endpoint: v.URL(), paths: map[string]string{"old/**": "kv/data/apps/**", "a/**": "kv/data/**"}}
+	rules.tell(&stderr)
+	assert.Equal(t, "devserver: a/** is read from kv/data/** at "+v.URL()+"\ndevserver: old/** is read from kv/data/apps/** at "+v.URL()+"\n", stderr.String())
+
+	stderr.Reset()
 	code := command(t.Context(), []string{"-addr", "127.0.0.1:0", "-federate", v.URL()}, environment("VAULT_TOKEN", "not-the-token"), &stdout, &stderr)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr.String(), "unhealthy")
