@@ -103,6 +103,7 @@ func (c *serverCall) carryOut() *refusal {
 		ep = ep.resolve(c)
 	}
 	c.action = ep.action
+	c.showQuota(ep.category)
 	if refusal = c.checkTenant(); refusal != nil {
 		return refusal
 	}

@@ -136,6 +136,13 @@ func (c *serverCall) limit(category Category, n int) *refusal {
 	return q.refusal(category)
 }
 
+// showQuota tells the caller what is left, and takes nothing: every answer to a known
+// caller has the headers, also a refusal that costs no unit.
+func (c *serverCall) showQuota(category Category) {
+	q, _ := c.server.limits.take(c.grant.identityID, category, 0)
+	c.tellQuota(q)
+}
+
 // refusal is the answer to who asked for more than there is.
 func (q *quota) refusal(category Category) *refusal {
 	refusal := refuse(http.StatusTooManyRequests, "rate_limited", "more than %d %s units per minute", q.limit, category).

@@ -49,6 +49,23 @@ func TestDocumentedLimits(t *testing.T) {
 	})
 }
 
+func TestRefusalsTellTheQuota(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := scaivaulttest.NewServer(t)
+		c := as(t, srv, srv.IssueToken("sa:tests", "secrets:list"))
+		for range 3 {
+			r := c.put("a", `{"data":{}}`)
+			r.refused(t, 403, "insufficient_scope")
+			assert.Equal(t, "100", r.header.Get("X-RateLimit-Remaining"), "it cost nothing")
+			assert.NotEmpty(t, r.header.Get("X-RateLimit-Reset"))
+		}
+		r := c.get("/v1/t/tnt_other/secrets")
+		r.refused(t, 404, "tenant_not_found")
+		assert.Equal(t, "100", r.header.Get("X-RateLimit-Remaining"))
+	})
+}
+
 func TestLimitsCanBeSet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
