@@ -29,7 +29,7 @@ type backend struct {
 	created time.Time
 
 	healthy  atomic.Bool
-	nextSync atomic.Int64  // Unix nanoseconds; a read after it syncs first
+	nextSync atomic.Int64  // Unix nanoseconds; a read, a listing or a poll after it syncs first
 	syncing  chan struct{} // holds one while a sync runs
 
 	settings atomic.Pointer[backendSettings]

@@ -21,6 +21,7 @@ func (c *serverCall) listSecrets() *refusal {
 	if refusal != nil {
 		return refusal
 	}
+	c.server.federation.syncDue(c.r.Context())
 	want := listing{
 		prefix: c.path, strings: quirks.ListPrefix == PrefixString, order: quirks.ListOrder, limit: limit,
 		visible: func(path string) bool { return !c.server.policies.denied(c.grant.identityID, path) },

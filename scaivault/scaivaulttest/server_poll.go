@@ -57,6 +57,7 @@ func (c *serverCall) pollSubscription() *refusal {
 	}
 	for {
 		expiry := c.server.secrets.expire()
+		sync := c.server.federation.syncDue(c.r.Context()) // it may make events
 		page, refusal := c.look(&want)
 		if refusal != nil {
 			return refusal
@@ -65,7 +66,7 @@ func (c *serverCall) pollSubscription() *refusal {
 			c.replyEvents(page)
 			return nil
 		}
-		c.awaitEvent(page, earliest(want.deadline, expiry, page.due))
+		c.awaitEvent(page, earliest(want.deadline, expiry, sync, page.due))
 	}
 }
 

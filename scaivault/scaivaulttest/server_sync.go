@@ -81,6 +81,22 @@ func (b *backend) syncIfDue(ctx context.Context) {
 	})
 }
 
+// syncDue syncs every backend whose interval has passed, and returns when the next one
+// is due; zero: none is, or another call sees to it.
+func (h *federationHub) syncDue(ctx context.Context) time.Time {
+	var next time.Time
+	for _, b := range h.list() {
+		if b.settings.Load().Mode != modeSync {
+			continue
+		}
+		b.syncIfDue(ctx)
+		if due := time.Unix(0, b.nextSync.Load()); due.After(time.Now()) {
+			next = earliest(next, due)
+		}
+	}
+	return next
+}
+
 // sync pulls every mapped secret. Where one runs already it refuses and has no report.
 func (b *backend) sync(ctx context.Context) (*syncReport, *refusal) {
 	select {

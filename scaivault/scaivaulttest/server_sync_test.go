@@ -161,3 +161,27 @@ func TestQuirksOfSync(t *testing.T) {
 	assert.NotEmpty(t, r.object(t)["sync_id"])
 	require.Eventually(t, func() bool { return srv.SecretVersion(billingDB) == 2 }, 5*time.Second, time.Millisecond)
 }
+
+func TestSyncIsDueWhileAPollWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := scaivaulttest.NewVault(t)
+		v.Mount("kv", 2)
+		v.Seed("kv/data/db", map[string]any{"k": "first"})
+		srv, c := inMemory(t, &scaivaulttest.ServerOptions{BackendTransport: v.RoundTripper()})
+		srv.Seed("infra/vault", map[string]any{"token": v.RootToken()})
+		require.Equal(t, 201, c.do("POST", "/v1/federation/backends", `{"name":"v","type":"hashicorp-vault","mode":"sync","sync_interval":"20s",
+			"config":{"endpoint":"https://v.test","auth_method":"token","auth_config_path":"infra/vault"},"path_mapping":{"ext/**":"kv/data/**"}}`).status)
+		id := c.do("POST", "/v1/subscriptions", `{"name":"s","paths":["ext/**"],"events":["secret.updated"],"delivery":{"type":"polling"}}`).object(t)["id"].(string)
+
+		v.Seed("kv/data/db", map[string]any{"k": "second"})
+		began := time.Now()
+		assert.Len(t, c.get("/v1/subscriptions/" + id + "/poll?timeout=60").object(t)["events"], 1)
+		assert.Equal(t, 20*time.Second, time.Since(began))
+
+		v.Seed("kv/data/other", map[string]any{"k": "v"})
+		assert.NotContains(t, c.get("/v1/secrets").paths(t, "secrets"), "ext/other", "not yet")
+		time.Sleep(20 * time.Second)
+		assert.Contains(t, c.get("/v1/secrets").paths(t, "secrets"), "ext/other")
+	})
+}
