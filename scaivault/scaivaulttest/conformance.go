@@ -171,7 +171,7 @@ func (s *subject) mustRefuse(what string, answered bool, err, kind error) {
 	switch {
 	case err == nil:
 		s.Fatalf("%s: no error, want %v", what, kind)
-	case kind == scaivault.ErrInvalid && !errors.Is(err, kind) && errors.Is(err, context.Canceled):
+	case errors.Is(kind, scaivault.ErrInvalid) && !errors.Is(err, kind) && errors.Is(err, context.Canceled):
 		s.Fatalf("%s: %v, which is not %q: the context has ended, but the input comes first", what, err, kind)
 	case !errors.Is(err, kind):
 		s.Fatalf("%s: %v, which is not %q", what, err, kind)
