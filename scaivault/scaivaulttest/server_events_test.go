@@ -184,3 +184,16 @@ func TestSubscriptionsTogether(t *testing.T) {
 	})
 	wg.Wait()
 }
+
+func TestEmittedEventsHaveATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := inMemory(t, nil)
+		id := c.subscribe("")
+		time.Sleep(time.Hour)
+		srv.Emit(scaivaulttest.Event{Type: "secret.updated", Path: "a/b"})
+		events, _ := c.poll(id, "")
+		require.Len(t, events, 1)
+		assert.Equal(t, "2000-01-01T01:00:00Z", events[0].Timestamp)
+	})
+}

@@ -206,3 +206,17 @@ func TestFederatedSecretsAreNotChangedHere(t *testing.T) {
 	c.do("PATCH", "/v1/secrets/x/a/metadata", `{"metadata":{}}`).refused(t, 403, "forbidden")
 	c.do("POST", "/v1/secrets/x/a/restore", "").refused(t, 403, "forbidden")
 }
+
+func TestMetadataUpdateThatIsAVersionIsTold(t *testing.T) {
+	t.Parallel()
+	for quirk, want := range map[scaivaulttest.MetadataVersion]int{
+		scaivaulttest.MetadataAppends: 1, scaivaulttest.MetadataKeepsVersion: 0,
+	} {
+		srv, c := quirky(t, scaivaulttest.Quirks{MetadataVersion: quirk})
+		srv.Seed("a/b", nil)
+		id := c.subscribe("")
+		require.Equal(t, 200, c.do("PATCH", "/v1/secrets/a/b/metadata", `{"metadata":{}}`).status)
+		events, _ := c.poll(id, "timeout=0")
+		assert.Len(t, events, want)
+	}
+}

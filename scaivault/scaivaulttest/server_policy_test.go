@@ -4,6 +4,7 @@ package scaivaulttest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,7 @@ func TestPoliciesRefuse(t *testing.T) {
 		{rule("a/b**", `["read"]`, `{}`), 400, "invalid_glob"},
 		{rule("a/***", `["read"]`, `{}`), 400, "invalid_glob"},
 		{rule("A/*", `["read"]`, `{}`), 400, "invalid_glob"},
+		{rule(strings.Repeat("a", 513), `["read"]`, `{}`), 400, "invalid_glob"},
 	} {
 		c.do("POST", "/v1/policies", tc.body).refused(t, tc.status, tc.code)
 		c.do("PUT", "/v1/policies/"+id, tc.body).refused(t, tc.status, tc.code)
@@ -235,4 +237,19 @@ func TestPoliciesPassTheGates(t *testing.T) {
 		assert.Empty(t, e.SecretPath)
 		assert.False(t, c.audit("action=policy_update").Logs[0].Success)
 	})
+}
+
+func TestPolicyBindingsAreTakenAwayOneByOne(t *testing.T) {
+	t.Parallel()
+	_, c := inMemory(t, nil)
+	id := c.created("/v1/policies", readApps)
+	first := c.created("/v1/policies/"+id+"/bindings", `{"identity_type":"user","identity_id":"first"}`)
+	second := c.created("/v1/policies/"+id+"/bindings", `{"identity_type":"user","identity_id":"second"}`)
+	c.do("DELETE", "/v1/policies/"+id+"/bindings/"+second, "")
+	left := c.get("/v1/policies/" + id + "/bindings").body
+	assert.Contains(t, left, first)
+	assert.NotContains(t, left, second)
+	page := c.get("/v1/policies?limit=1").object(t)
+	assert.Equal(t, false, page["has_more"], "the page holds all that there is")
+	assert.Nil(t, page["cursor"])
 }

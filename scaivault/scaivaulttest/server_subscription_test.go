@@ -65,9 +65,13 @@ func TestSubscriptionsRefuse(t *testing.T) {
 		{body(`"x"`, `["a"]`, `[]`, polling), 422, "validation_error"},
 		{body(`"x"`, `["a"]`, `["*"]`, polling), 422, "validation_error"},
 		{body(`"x"`, `["a"]`, `["secret."]`, polling), 422, "validation_error"},
+		{body(`"x"`, `["a"]`, `["secret"]`, polling), 422, "validation_error"},
+		{body(`"x"`, `["a"]`, `["secret.Updated"]`, polling), 422, "validation_error"},
 		{body(`"x"`, `["a"]`, `["secret.updated"]`, `,"delivery":{"type":"pigeon"}`), 422, "validation_error"},
 		{body(`"x"`, `["a"]`, `["secret.updated"]`, `,"delivery":{"type":"webhook","url":"http://x.test"}`), 422, "validation_error"},
 		{body(`"x"`, `["a"]`, `["secret.updated"]`, `,"delivery":{"type":"polling","buffer_size":0}`), 422, "validation_error"},
+		{body(`"x"`, `["a"]`, `["secret.updated"]`, `,"delivery":{"type":"polling","buffer_size":100001}`), 422, "validation_error"},
+		{body(`"x"`, `["a"]`, `["secret.updated"]`, `,"delivery":{"type":"webhook","url":"https:///x"}`), 422, "validation_error"},
 		{body(`"x"`, `["a"]`, `["secret.updated"]`, polling+`,"filters":[]`), 422, "validation_error"},
 	} {
 		c.do("POST", "/v1/subscriptions", tc.body).refused(t, tc.status, tc.code)
