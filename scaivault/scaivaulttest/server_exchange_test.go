@@ -18,8 +18,8 @@ func TestExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := scaivaulttest.NewServer(t)
 		anonymous := as(t, srv, "")
-		srv.TrustToken("foreign", "sa:billing", "secrets:read")
 		for _, body := range []string{`{"token":"foreign"}`, `{"subject_token":"foreign","role":"sa:billing"}`, `{"jwt":"foreign","more":[1]}`} {
+			srv.TrustToken("foreign", "sa:billing", "secrets:read") // also after an exchange
 			r := anonymous.do("POST", "/v1/auth/exchange", body)
 			require.Equal(t, 200, r.status, r.body)
 			o := r.object(t)
