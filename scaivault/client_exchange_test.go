@@ -235,12 +235,10 @@ func refusedURL(t testing.TB) string {
 	return "http://" + l.Addr().String()
 }
 
-func TestRefusedPortIsFast(t *testing.T) {
+func TestRefusedPortIsTold(t *testing.T) {
 	t.Parallel()
-	start := time.Now()
 	_, err := newTestClient(t, refusedURL(t)).Get(t.Context(), testPath)
 	requireMatches(t, err, scaivault.ErrUnavailable)
-	require.Less(t, time.Since(start), 2*time.Second)
 	require.Contains(t, err.Error(), "connection refused")
 }
 

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
@@ -241,10 +240,8 @@ func TestParseMappingSurvivesBombs(t *testing.T) {
 	for name, text := range bombs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			start := time.Now()
 			_, err := scaivault.ParseMapping(strings.NewReader(text))
 			require.ErrorIs(t, err, scaivault.ErrInvalid)
-			assert.Less(t, time.Since(start), 30*time.Second)
 			assert.Less(t, len(err.Error()), 64<<10, "the error stays readable")
 		})
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,22 +47,19 @@ func TestALookUpAllocatesTheSameHoweverManyRules(t *testing.T) {
 	}
 }
 
-// A look-up that walked the rules would take 20,000 times as long.
-func TestALookUpTakesTheSameTimeHoweverManyRules(t *testing.T) {
-	few, many := mustMapping(t, exactRules(10)...), mustMapping(t, exactRules(manyRules)...)
-	fastest := func(m *scaivault.Mapping) time.Duration {
-		best := time.Hour
-		for range 20 {
-			start := time.Now()
-			for range 1000 {
-				m.ToVault("environments/production/team-9/service-9")
-				m.ToScaiVault("kv/data/apps/elsewhere")
-			}
-			best = min(best, time.Since(start))
+// TestEveryOneOfManyRulesIsLookedUp in well under a second. Look-ups that walk
+// the rules would compare 40,000,000,000 times, and not end before the tests do.
+func TestEveryOneOfManyRulesIsLookedUp(t *testing.T) {
+	rules := exactRules(manyRules)
+	m := mustMapping(t, rules...)
+	for _, r := range rules[:manyRules] {
+		if got, ok := m.ToVault(r.ScaiVault); !ok || got != r.Vault {
+			t.Fatalf("%s is mapped to %s", r.ScaiVault, got)
 		}
-		return best
+		if got, ok := m.ToScaiVault(r.Vault); !ok || got != r.ScaiVault {
+			t.Fatalf("%s is mapped to %s", r.Vault, got)
+		}
 	}
-	assert.Less(t, fastest(many), 50*fastest(few))
 }
 
 // Checking every rule against every other one would take hours.
@@ -77,9 +73,7 @@ func TestManyWildcardsAreCheckedInTime(t *testing.T) {
 		rules = append(rules, rule(fmt.Sprintf("kv/data/a%d/**", i), fmt.Sprintf("all/a%d/**", i)))
 	}
 	rules = append(rules, rule("kv/data/**", "all/**"))
-	start := time.Now()
 	m := mustMapping(t, rules...)
-	assert.Less(t, time.Since(start), time.Minute)
 	assertToVault(t, m, "all/a1/b101/x", "kv/data/a1/b101/x")
 	assertToVault(t, m, "all/a1/other", "kv/data/a1/other")
 

@@ -179,7 +179,6 @@ func TestHostileAnswers(t *testing.T) {
 				c.answer(w, r)
 			}))
 			defer srv.Close()
-			start := time.Now()
 			_, err := sourceOf(t, clientOf(t, srv.URL, nil)).Get(t.Context(), kvPath)
 			require.ErrorIs(t, err, c.want)
 			for _, other := range []error{scaivault.ErrNotFound, scaivault.ErrPermission, scaivault.ErrInvalid, scaivault.ErrUnavailable} {
@@ -188,8 +187,7 @@ func TestHostileAnswers(t *testing.T) {
 			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), canary)
 			require.NotContains(t, err.Error(), "\n")
 			require.NotContains(t, err.Error(), rootToken)
-			require.Less(t, time.Since(start), 3*time.Second, "no retries of the library")
-			require.LessOrEqual(t, requests.Load(), int64(2))
+			require.LessOrEqual(t, requests.Load(), int64(2), "no retries of the library")
 		})
 	}
 }
@@ -229,20 +227,24 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 	require.ErrorIs(t, err, scaivault.ErrUnavailable)
 }
 
-// TestRefusedPortIsAnErrorAtOnce: not after the seconds that the library's own
-// retries take.
+// TestRefusedPortIsAnErrorAtOnce: not after the library's own retries.
 func TestRefusedPortIsAnErrorAtOnce(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	s := sourceOf(t, clientOf(t, "http://"+l.Addr().String(), nil))
-	start := time.Now()
+	var dials atomic.Int64
+	s := sourceOf(t, clientOf(t, "http://"+l.Addr().String(), &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			dials.Add(1)
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}))
 	_, err = s.Get(t.Context(), kvPath)
 	require.ErrorIs(t, err, scaivault.ErrUnavailable)
 	_, err = s.Put(t.Context(), kvPath, map[string]any{}, nil)
 	require.ErrorIs(t, err, scaivault.ErrUnavailable, "nothing was sent, so nothing is uncertain")
-	require.Less(t, time.Since(start), time.Second)
+	require.EqualValues(t, 2, dials.Load(), "one for each call")
 }
 
 // TestCallersClientIsLeftAlone: two Sources on one client disturb neither it nor
