@@ -43,6 +43,20 @@ func (l *lane) run(work func()) bool {
 	return true
 }
 
+// enter counts work that somebody else starts, until it leaves. It reports
+// false after Close.
+func (l *lane) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return false
+	}
+	l.wg.Add(1)
+	return true
+}
+
+func (l *lane) leave() { l.wg.Done() }
+
 // try starts work in one of the lane's slots, or reports false at once if
 // there is none.
 func (l *lane) try(work func()) bool {
@@ -61,11 +75,16 @@ func (l *lane) try(work func()) bool {
 	return started
 }
 
-// close cancels what may be cancelled and waits for the rest.
-func (l *lane) close() {
+// stop refuses new work and cancels what may be cancelled.
+func (l *lane) stop() {
 	l.mu.Lock()
 	l.done = true
 	l.mu.Unlock()
 	l.cancel()
+}
+
+// close stops and waits for the rest.
+func (l *lane) close() {
+	l.stop()
 	l.wg.Wait()
 }

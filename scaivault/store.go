@@ -5,9 +5,13 @@ package scaivault
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
+	"github.com/scailabs/scaivault-go/internal/coarse"
+	"github.com/scailabs/scaivault-go/internal/pathmap"
+	"github.com/scailabs/scaivault-go/internal/stripe"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -17,12 +21,20 @@ import (
 //
 // A Store is safe for concurrent use; make one and share it.
 type Store struct {
-	cfg   StoreConfig
-	log   *slog.Logger
-	flag  Flag
-	paths sync.Map // ScaiVault path → *pathState
-	lane  *lane
-	count counters
+	cfg      StoreConfig
+	log      *slog.Logger
+	flag     Flag
+	epoch    func() uint64 // nil for a flag that must be asked at each call
+	paths    pathmap.Map[pathState, *pathState]
+	ring     ring
+	clock    *coarse.Clock
+	hits     stripe.Set
+	group    singleflight.Group
+	airborne airborne
+	breakers breakers
+	lane     *lane
+	renewing chan struct{} // a slot for each renewal in the background
+	count    counters
 }
 
 // NewStore checks the configuration and does no I/O. Its error matches
@@ -31,7 +43,10 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Logger, flag: cfg.Flag, lane: newLane(cfg.Compare.maxParallel())}
+	s := &Store{
+		cfg: cfg, log: cfg.Logger, flag: cfg.Flag, lane: newLane(cfg.Compare.maxParallel()),
+		ring: newRing(cfg.Cache.maxEntries()), breakers: newBreakers(&cfg), renewing: make(chan struct{}, maxRenewals),
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -41,6 +56,10 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 			s.flag = StageScaiVault
 		}
 	}
+	if epoch, ok := epochOf(s.flag); ok {
+		s.epoch = epoch
+	}
+	s.clock = coarse.New(cfg.Cache.resolution())
 	return s, nil
 }
 
@@ -55,110 +74,86 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 // asked, it is a [*FailoverError] that names every attempt. It blocks until it
 // has an answer or ctx ends.
 func (s *Store) Get(ctx context.Context, path string) (*Secret, error) {
+	if s.cfg.Trace != nil {
+		return s.get(ctx, path, false)
+	}
+	if e := s.hit(ctx, path); e != nil {
+		return e.secret, e.err
+	}
+	return s.get(ctx, path, false)
+}
+
+// Refresh is Get past any cached value. It begins a read of its own, whatever
+// is under way, and Get answers with what it found.
+func (s *Store) Refresh(ctx context.Context, path string) (*Secret, error) {
+	return s.get(ctx, path, true)
+}
+
+func (s *Store) get(ctx context.Context, path string, fresh bool) (*Secret, error) {
 	start := time.Now()
-	s.count.reads.Add(1)
 	r, err := s.route(ctx, "get", path)
 	if err != nil {
+		s.count.reads.Add(1)
 		s.count.readErrors.Add(1)
 		s.cfg.Trace.get(GetInfo{Path: wire.Printable(path), Took: time.Since(start), Err: err})
 		return nil, err
 	}
-	res := s.read(ctx, r)
-	info := GetInfo{Path: path, Stage: r.stage, Took: time.Since(start), Attempts: res.attempts, Err: res.err}
-	if res.err != nil {
-		s.count.readErrors.Add(1)
+	defer s.release(r.state)
+	info := GetInfo{Path: path, Stage: r.stage}
+	var res result
+	if e := s.cachedUnless(fresh, r); e != nil {
+		res, info.Cached = result{secret: e.secret, err: e.err}, true
 	} else {
-		info.Source, info.Failover = res.secret.Source(), res.secret.Failover()
+		res = s.read(ctx, r, fresh)
+		s.count.read(res)
 	}
-	if info.Failover {
-		s.count.failovers.Add(1)
-		s.log.LogAttrs(ctx, slog.LevelWarn, "secret read by failover", slog.String("path", path),
-			slog.String("stage", r.stage.String()), slog.String("source", info.Source), slog.Any("cause", res.cause()))
+	if s.cfg.Trace != nil {
+		info.Took, info.Attempts, info.Err = time.Since(start), res.attempts, res.err
+		if res.secret != nil {
+			info.Source, info.Failover, info.Stale = res.secret.Source(), res.secret.Failover(), res.secret.Stale()
+		}
+		s.cfg.Trace.get(info)
 	}
-	s.cfg.Trace.get(info)
 	return res.secret, res.err
 }
 
-// Refresh is Get past any cached value.
-func (s *Store) Refresh(ctx context.Context, path string) (*Secret, error) {
-	return s.Get(ctx, path)
+// maxRenewals bounds the reads in the background that renew what is cached.
+const maxRenewals = 64
+
+// renew reads a secret again while its cached value is still good. Nobody waits
+// for it.
+func (s *Store) renew(r *route) {
+	select {
+	case s.renewing <- struct{}{}:
+	default:
+		return // another Get will try
+	}
+	r.state.again()
+	done := func() {
+		s.release(r.state)
+		<-s.renewing
+	}
+	started := s.lane.run(func() {
+		defer done()
+		defer func() { _ = recover() }() // the flight has logged it
+		s.count.renewals.Add(1)
+		if s.read(s.lane.ctx, r, false).err != nil {
+			s.count.renewalErrors.Add(1)
+		}
+	})
+	if !started {
+		done()
+	}
 }
 
 // Close stops the comparisons in the background, waits for writes that are
-// still being mirrored, and makes every later call, and every Put that waits
-// at [StageFreeze], end with [ErrClosed]. It does not close the Sources. It is
-// idempotent and returns nil.
+// still being mirrored, and makes every later call, every Get that waits, and
+// every Put that waits at [StageFreeze], end with [ErrClosed]. It does not close
+// the Sources. It is idempotent and returns nil.
 func (s *Store) Close() error {
+	s.lane.stop()
+	s.airborne.abort()
+	_ = s.clock.Close() // has no error
 	s.lane.close()
 	return nil
-}
-
-// A leg is one source and the secret's name there. A leg without a source is
-// not there.
-type leg struct {
-	side   Side
-	source Source
-	path   string
-}
-
-// A route is all that is decided about one call before a source is asked.
-type route struct {
-	op        string
-	path      string // the ScaiVault path
-	stage     Stage
-	scaiVault leg
-	vault     leg // without a source for a path that is not mapped
-	proxied   bool
-	state     *pathState
-}
-
-// authority is the side whose answer is the truth, and other the other side.
-func (r *route) authority() leg {
-	if r.stage.vaultRules() {
-		return r.vault
-	}
-	return r.scaiVault
-}
-
-func (r *route) other() leg {
-	if r.stage.vaultRules() {
-		return r.scaiVault
-	}
-	return r.vault
-}
-
-// comparable tells whether the two sides of a path are independent sources.
-func (r *route) comparable() bool {
-	return !r.proxied && r.scaiVault.source != nil && r.vault.source != nil
-}
-
-// route finds the stage and the sources of a path. It does no I/O.
-func (s *Store) route(ctx context.Context, op, path string) (*route, error) {
-	fail := func(kind error, reason string) (*route, error) {
-		return nil, &Error{Kind: kind, Op: op, Path: wire.Printable(path), Reason: reason}
-	}
-	if s.lane.closed() {
-		return fail(ErrClosed, "the Store was closed")
-	}
-	if rule := brokenPathRule(path); rule != "" {
-		return fail(ErrInvalid, rule)
-	}
-	state := s.state(path)
-	stage := s.stage(ctx, path, state)
-	if stage == StageUnknown {
-		return fail(ErrInvalid, "the flag says no stage for this path and never did; set StoreConfig.InitialStage")
-	}
-	r := &route{op: op, path: path, stage: stage, scaiVault: leg{SideScaiVault, s.cfg.ScaiVault, path}, vault: leg{side: SideVault}, state: state}
-	rule, vaultPath, mapped := s.cfg.Mapping.lookup(path)
-	if mapped {
-		r.vault = leg{SideVault, s.cfg.vaultOf(rule.Cluster), vaultPath}
-		r.proxied = rule.Proxied
-	}
-	switch {
-	case !mapped && stage.vaultRules():
-		return fail(ErrInvalid, "no rule of the mapping leads to a Vault path, and at stage "+stage.String()+" Vault is the authority; add a rule")
-	case r.authority().source == nil:
-		return fail(ErrInvalid, "stage "+stage.String()+" needs a source that StoreConfig does not have")
-	}
-	return r, nil
 }

@@ -3,9 +3,7 @@
 package scaivault
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -23,81 +21,6 @@ const (
 	CompareUnreadable       CompareOutcome = "unreadable" // a side gave no answer
 	CompareDropped          CompareOutcome = "dropped"    // too many comparisons under way
 )
-
-// readComparing is the first read of a path at canary: it asks both sides at
-// once and compares before it answers. Only Vault's value is waited for without
-// a limit of the comparison's own.
-func (s *Store) readComparing(ctx context.Context, r *route, now standing) result {
-	q := s.newQuestion(ctx, r)
-	other, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answers := make(chan asked, 1)
-	started := s.lane.run(func() {
-		// A source that panics must not end the process from a goroutine of ours.
-		a := asked{err: &Error{Kind: ErrUnavailable, Op: r.op, Source: r.scaiVault.source.Name(), Path: r.path, Reason: "the source panicked"}}
-		defer func() {
-			_ = recover() // becomes the error above
-			answers <- a
-		}()
-		start := time.Now()
-		a.secret, a.err = askSource(other, r.scaiVault, s.cfg.Failover.attemptTimeout(), true)
-		a.took = time.Since(start)
-	})
-	if !started {
-		r.state.settle(now.generation, CompareDropped, time.Now())
-		return s.readVaultFirst(ctx, r, nil)
-	}
-	vault := q.ask(r.vault, true)
-	if vault == nil {
-		r.state.settle(now.generation, CompareUnreadable, time.Now())
-		return s.readWithoutVault(q, answers)
-	}
-	scaiVault := await(ctx, answers, s.cfg.Compare.timeout())
-	outcome, fields := outcomeOf(vault, SideScaiVault, scaiVault)
-	s.compared(r, now.generation, outcome, fields, scaiVault.err)
-	if outcome == CompareEqual {
-		return q.value(scaiVault.secret, false)
-	}
-	return q.value(vault, false)
-}
-
-// readWithoutVault ends a first read for which Vault had no value.
-func (s *Store) readWithoutVault(q *question, answers <-chan asked) result {
-	if isNo(q.authorityErr) {
-		return q.failed()
-	}
-	a := await(q.ctx, answers, s.cfg.Failover.attemptTimeout())
-	if a.err == nil {
-		return q.value(a.secret, true)
-	}
-	q.failure(q.route.scaiVault, a.err, a.took)
-	return q.failed()
-}
-
-// asked is the answer of a source that was asked aside.
-type asked struct {
-	secret *Secret
-	err    error
-	took   time.Duration
-}
-
-func await(ctx context.Context, answers <-chan asked, limit time.Duration) asked {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case a := <-answers:
-		return a
-	default:
-	}
-	select {
-	case a := <-answers:
-		return a
-	case <-timer.C:
-		return asked{err: &Error{Kind: ErrUnavailable, Op: "get", Source: sourceScaiVault, Reason: fmt.Sprintf("no answer within %v", limit)}}
-	case <-ctx.Done():
-		return asked{err: &Error{Kind: ErrUnavailable, Op: "get", Source: sourceScaiVault, Err: ctx.Err()}}
-	}
-}
 
 // outcomeOf compares a value with what the other side answered.
 func outcomeOf(have *Secret, side Side, other asked) (CompareOutcome, []string) {
@@ -140,13 +63,16 @@ func (s *Store) compareLater(r *route, generation uint64, from leg, have *Secret
 // compareWith reads the side that have does not come from, on the lane, and
 // compares. It never delays the caller.
 func (s *Store) compareWith(r *route, generation uint64, from leg, have *Secret) {
+	r.state.again()
 	started := s.lane.try(func() {
+		defer s.release(r.state)
 		outcome, fields, err := s.compareSides(r, from, have)
 		if !s.lane.closed() {
 			s.compared(r, generation, outcome, fields, err)
 		}
 	})
 	if !started {
+		s.release(r.state)
 		s.compared(r, generation, CompareDropped, nil, nil)
 	}
 }

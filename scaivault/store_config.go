@@ -32,7 +32,10 @@ type StoreConfig struct {
 	// yet. Required with a Flag that can answer StageUnknown. If zero, Get and
 	// Put fail with ErrInvalid for as long as the flag has said nothing.
 	InitialStage Stage
-	// Failover bounds attempts.
+	// Cache keeps values in memory. If zero, there is no cache: every Get asks
+	// a source, though those that ask at the same time share one answer.
+	Cache CacheConfig
+	// Failover says how long a source is waited for, and when it is left alone.
 	Failover FailoverConfig
 	// Compare says when the two sides are compared.
 	Compare CompareConfig
@@ -45,15 +48,64 @@ type StoreConfig struct {
 	Trace *Trace
 }
 
-// A FailoverConfig bounds how long a [Store] waits for a source.
+// A FailoverConfig says how long a [Store] waits for a source, and when it
+// leaves one alone.
 type FailoverConfig struct {
 	// AttemptTimeout bounds each read of a source. When there is another one
-	// to ask, an attempt also takes no more than half of what the caller's ctx
-	// has left. If zero, 2 seconds.
+	// to ask, a caller also waits for the first no longer than half of what
+	// its ctx has left. If zero, 2 seconds.
 	AttemptTimeout time.Duration
+	// After is how long the first source is waited for before the other one,
+	// where the stage allows it, is asked as well. At StageCanary, for a clean
+	// path, the first answer that counts is taken. Where the first source is
+	// the authority, the other's value is held until the authority has failed,
+	// so that a slow no stays a no. If zero, 500 milliseconds. Negative
+	// disables: the other one is asked only when the first has failed.
+	After time.Duration
+	// Breaker leaves a source alone that does not answer.
+	Breaker BreakerConfig
 	// PutTimeout bounds the write of a Put whose ctx has no deadline. Moving
 	// the authority must wait for the longest Put. If zero, 30 seconds.
 	PutTimeout time.Duration
+}
+
+// A BreakerConfig says when a [Store] leaves a source alone that gives no
+// answers. While it does, the other source answers, or the cache; where there
+// is neither, the source is asked all the same. Each source has a breaker of its
+// own. A no is an answer; a 429 says nothing about a source's health.
+type BreakerConfig struct {
+	// Failures is how many reads in a row must fail for the source to be left
+	// alone. If zero, 3. Negative disables.
+	Failures int
+	// OpenFor is how long. After that one read tries it again, which nobody
+	// waits for if somebody else can answer. If zero, 5 seconds.
+	OpenFor time.Duration
+}
+
+// A CacheConfig says how long a [Store] may answer from memory. A value is kept
+// with the stage at which it was read: the first Get after a flip of the flag
+// asks a source.
+type CacheConfig struct {
+	// TTL is how long a value may be served without asking. If zero, there is
+	// no cache, and all else here must be zero too.
+	TTL time.Duration
+	// Jitter shortens each TTL by a random part of up to this size, so that
+	// what was read together is not renewed together. If zero, 0.1. Negative
+	// disables.
+	Jitter float64
+	// StaleFor is how long past its TTL a value may be served while no source
+	// answers; [Secret.Stale] tells. If zero, never.
+	StaleFor time.Duration
+	// FailoverTTL is how long the other source's answer may be served, which
+	// came in place of the first one's. If zero, 5 seconds. Never more than TTL.
+	FailoverTTL time.Duration
+	// NegativeTTL is how long it is remembered that there is no such secret. A
+	// Put ends it at once. If zero, 1 second. Negative disables. Never more
+	// than TTL.
+	NegativeTTL time.Duration
+	// MaxEntries is how many paths are kept; what was not asked for lately makes
+	// room. If zero, 100,000.
+	MaxEntries int
 }
 
 // A CompareConfig says when a [Store] compares the two sides. Only the first
@@ -88,6 +140,18 @@ type MirrorConfig struct {
 func (c FailoverConfig) attemptTimeout() time.Duration {
 	return defaultTo(c.AttemptTimeout, 2*time.Second)
 }
+func (c FailoverConfig) after() time.Duration  { return defaultTo(c.After, 500*time.Millisecond) }
+func (c BreakerConfig) failures() int          { return defaultTo(c.Failures, 3) }
+func (c BreakerConfig) openFor() time.Duration { return defaultTo(c.OpenFor, 5*time.Second) }
+func (c CacheConfig) jitter() float64          { return max(0, defaultTo(c.Jitter, 0.1)) }
+func (c CacheConfig) maxEntries() int          { return defaultTo(c.MaxEntries, 100_000) }
+func (c CacheConfig) failoverTTL() time.Duration {
+	return min(c.TTL, defaultTo(c.FailoverTTL, 5*time.Second))
+}
+
+func (c CacheConfig) negativeTTL() time.Duration {
+	return min(c.TTL, max(0, defaultTo(c.NegativeTTL, time.Second)))
+}
 func (c FailoverConfig) putTimeout() time.Duration { return defaultTo(c.PutTimeout, 30*time.Second) }
 func (c CompareConfig) maxAge() time.Duration      { return defaultTo(c.MaxAge, time.Minute) }
 func (c CompareConfig) timeout() time.Duration     { return defaultTo(c.Timeout, time.Second) }
@@ -107,7 +171,8 @@ func (c *StoreConfig) validate() error {
 	c.checkNils(problem)
 	c.checkMapping(problem)
 	c.checkFlag(problem)
-	if c.Failover.AttemptTimeout < 0 || c.Failover.PutTimeout < 0 || c.Compare.MaxAge < 0 || c.Compare.Timeout < 0 ||
+	c.Cache.check(problem)
+	if c.Failover.AttemptTimeout < 0 || c.Failover.Breaker.OpenFor < 0 || c.Failover.PutTimeout < 0 || c.Compare.MaxAge < 0 || c.Compare.Timeout < 0 ||
 		c.Compare.MaxParallel < 0 || c.Mirror.Timeout < 0 {
 		problem("Failover, Compare, Mirror: a duration or number is negative; zero means the default")
 	}
@@ -118,6 +183,18 @@ func (c *StoreConfig) validate() error {
 		return &Error{Kind: ErrInvalid, Op: "configure store", Err: joinLine(problems)}
 	}
 	return nil
+}
+
+func (c CacheConfig) check(problem func(string, ...any)) {
+	if c.TTL < 0 || c.StaleFor < 0 || c.FailoverTTL < 0 || c.MaxEntries < 0 {
+		problem("Cache: a duration or number is negative; zero means the default")
+	}
+	if c.TTL == 0 && c != (CacheConfig{}) {
+		problem("Cache.TTL: is zero, which means no cache, and other fields of Cache are set; set TTL, or none of them")
+	}
+	if c.Jitter >= 1 || math.IsNaN(c.Jitter) {
+		problem("Cache.Jitter: %v is not a part; give 0 to less than 1", c.Jitter)
+	}
 }
 
 // checkNils finds nil pointers that are not nil interfaces.

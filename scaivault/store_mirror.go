@@ -64,7 +64,7 @@ func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (e
 // freeze nobody writes, so a mirror under way brings over the last write of the
 // stage before, as the copy that follows would.
 func (s *Store) authorityMoved(ctx context.Context, r *route) error {
-	stage := s.stage(ctx, r.path, r.state)
+	stage, _ := s.stage(ctx, r.path, r.state)
 	if stage == StageFreeze || stage.vaultRules() == r.stage.vaultRules() {
 		return nil
 	}

@@ -5,6 +5,7 @@ package scaivault_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,13 +20,13 @@ type scripted struct {
 	plainSource
 	value string // the value, if err is nil
 	err   error
-	asked int
+	asked atomic.Int64
 }
 
 func newScripted(name string) *scripted {
 	s := &scripted{plainSource: plainSource{name: name}}
 	s.get = func(context.Context, string) (*scaivault.Secret, error) {
-		s.asked++
+		s.asked.Add(1)
 		if s.err != nil {
 			return nil, &scaivault.Error{Kind: s.err, Op: "get", Source: name}
 		}
@@ -83,6 +84,8 @@ func newWorld(rt *rapid.T) *world {
 	w.store, err = scaivault.NewStore(scaivault.StoreConfig{
 		ScaiVault: w.scai, Vault: w.vault, Mapping: mapping, InitialStage: w.last,
 		Flag: scaivault.FlagFunc(func(context.Context, string) scaivault.Stage { return w.stage }),
+		// A source that is left alone counts as unavailable, whatever it would say.
+		Failover: scaivault.FailoverConfig{Breaker: scaivault.BreakerConfig{Failures: -1}},
 	})
 	if err != nil {
 		rt.Fatal(err)

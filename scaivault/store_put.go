@@ -32,6 +32,7 @@ func (s *Store) Put(ctx context.Context, path string, data map[string]any, opts 
 	info := PutInfo{Path: wire.Printable(path)}
 	var written *Written
 	if err == nil {
+		defer s.release(r.state)
 		info.Stage = r.stage
 		written, err = s.put(ctx, r, data, opts)
 	}
@@ -62,11 +63,13 @@ func (s *Store) routePut(ctx context.Context, path string, data map[string]any, 
 			return nil, err
 		}
 		if r.proxied && !r.stage.vaultRules() {
+			s.release(r.state)
 			return fail("this ScaiVault path is federated to Vault (" + r.vault.path + ") and cannot be written in ScaiVault; write it in Vault, or copy it and map it to a path of its own")
 		}
 		if r.stage != StageFreeze {
 			return r, nil
 		}
+		s.release(r.state)
 		if err := s.frozen(ctx, path, wait); err != nil {
 			return nil, err
 		}
@@ -105,6 +108,7 @@ func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *Pu
 	}
 	to := r.authority()
 	w, err := to.source.Put(ctx, to.path, data, opts)
+	r.state.wrote(s.lastWritten(r, data, opts, w, err))
 	switch {
 	case err != nil:
 		return nil, putError(to, err)
@@ -117,6 +121,26 @@ func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *Pu
 		mirrored = written.Mirror == nil
 	}
 	return written, nil
+}
+
+// lastWritten is what to serve after a write while nobody answers: the value
+// that was written. The next Get asks.
+func (s *Store) lastWritten(r *route, data map[string]any, opts *PutOptions, w *Written, err error) *entry {
+	if err != nil || w == nil || s.cfg.Cache.StaleFor == 0 {
+		return nil
+	}
+	raw, reason := wire.EncodeData(data)
+	if reason != "" {
+		return nil
+	}
+	info := SecretInfo{Path: r.path, Version: w.Version, Source: defaultTo(w.Source, r.authority().source.Name()), UpdatedAt: time.Now()}
+	if opts != nil {
+		info.Type, info.Metadata = opts.Type, opts.Metadata
+		if opts.ExpiresIn > 0 {
+			info.ExpiresAt = info.UpdatedAt.Add(opts.ExpiresIn)
+		}
+	}
+	return s.writtenEntry(r, newSecret(info, raw))
 }
 
 // putError makes sure that an error of a source says what kind it is. One that
@@ -149,11 +173,14 @@ func (s *Store) mirror(ctx context.Context, r *route, opts *PutOptions) error {
 	s.count.mirrors.Add(1)
 	done := make(chan error, 1)
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Mirror.timeout())
+	r.state.again()
 	started := s.lane.run(func() {
+		defer s.release(r.state)
 		defer cancel()
 		done <- s.copyToMirror(own, r, opts)
 	})
 	if !started {
+		s.release(r.state)
 		cancel()
 		done <- &Error{Kind: ErrClosed, Op: "mirror", Path: r.path}
 	}

@@ -69,7 +69,7 @@ func TestComparisonBegunBeforeAWriteCountsNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, constant(scaivault.StageCanary), func(c *scaivault.StoreConfig) {
-			c.Mirror.Disabled, c.Compare.Timeout = true, 5*time.Second
+			c.Mirror.Disabled, c.Compare.Timeout, c.Failover.After = true, 5*time.Second, 5*time.Second
 		})
 		p.seedBoth()
 		p.scai.Inject(scaivaulttest.Fault{Method: http.MethodGet, Delay: time.Second, Count: 1})

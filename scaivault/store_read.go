@@ -5,18 +5,23 @@ package scaivault
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"time"
 
-	"github.com/scailabs/scaivault-go/internal/wire"
+	"github.com/sony/gobreaker/v2"
 )
 
 // A result is what a read came to: a secret, or the error that the caller gets.
 type result struct {
 	secret   *Secret
 	err      error
+	side     Side // who said it
+	failover bool // the other source answered in place of the first
+	kind     hitKind
 	attempts []Attempt // the sources that had no value, in the order they were asked
 }
+
+func (r result) known() bool { return r.secret != nil || r.err != nil }
 
 // cause is why the first source did not answer, for the log.
 func (r result) cause() error {
@@ -26,160 +31,203 @@ func (r result) cause() error {
 	return r.attempts[0].Err
 }
 
-// read asks the sources by the table of stages. One principle gives the whole
+// ask asks the sources by the table of stages. One principle gives the whole
 // table: the authority's answer is final, including its no; the other source's
 // answer counts only when it is a value.
-func (s *Store) read(ctx context.Context, r *route) result {
-	switch r.stage {
-	case StageVault:
-		return s.readAuthority(ctx, r)
-	case StageShadow:
-		res := s.readAuthority(ctx, r)
-		s.sample(r, r.vault, res.secret)
-		return res
-	case StageCanary, StageFreeze:
-		return s.readCanary(ctx, r)
-	case StageCutover:
-		return s.readCutover(ctx, r)
-	default:
-		return s.readAuthority(ctx, r)
+func (s *Store) ask(f *flight) result {
+	r := f.route
+	if r.stage.comparesFirst() && r.comparable() {
+		return s.askCanary(f)
+	}
+	res := s.askAuthority(f)
+	if res.secret != nil && res.side == r.authority().side && (r.stage == StageShadow || r.stage == StageCutover) {
+		s.sample(r, r.authority(), res.secret)
+	}
+	return res
+}
+
+// hasOther tells whether a read may ask another source than the authority.
+func (r *route) hasOther() bool {
+	return r.other().source != nil && r.stage.allows(r.other().side)
+}
+
+// askAuthority asks the authority, and the other source, where the stage allows
+// it, in case that the authority is unavailable.
+func (s *Store) askAuthority(f *flight) result {
+	a, b := f.route.authority(), f.route.other()
+	if !f.route.hasOther() {
+		return s.askAlone(f, a)
+	}
+	if !a.breaker.closed() {
+		return s.askWithout(f, a, b)
+	}
+	f.prepareRival(b, s.cfg.Failover.after(), false)
+	got := f.consult(f.ctx, a, true)
+	if got.err == nil || isNo(got.err) {
+		return f.answer(a, got, false)
+	}
+	f.failed(a, got)
+	if errors.Is(got.err, ErrRateLimited) && s.stretches(f) {
+		return f.failure()
+	}
+	return f.rescued(b, f.rivalAnswer(b))
+}
+
+// askAlone asks the only source of a stage.
+func (s *Store) askAlone(f *flight, l leg) result {
+	if !l.breaker.closed() && s.canStale(f.route.state, f.route.stage) {
+		s.probe(f, l)
+		f.failed(l, leftAlone(f.route.op, l))
+		return f.failure()
+	}
+	return f.answer(l, f.consultAnyhow(l), false)
+}
+
+// askWithout asks the other source, as the authority's breaker is open. Where
+// nobody else has an answer, the authority is asked all the same.
+func (s *Store) askWithout(f *flight, a, b leg) result {
+	s.probe(f, a)
+	f.failed(a, leftAlone(f.route.op, a))
+	other := f.second(b)
+	if other.err == nil || s.canStale(f.route.state, f.route.stage) {
+		return f.rescued(b, other)
+	}
+	got := f.consultAnyhow(a)
+	f.forgetAttempts()
+	if got.err == nil || isNo(got.err) {
+		return f.answer(a, got, false)
+	}
+	f.failed(a, got)
+	if !b.breaker.closed() {
+		other = f.consultAnyhow(b)
+	}
+	return f.rescued(b, other)
+}
+
+// probe tries a source again that was left alone for long enough. Nobody waits
+// for it.
+func (s *Store) probe(f *flight, l leg) {
+	if l.breaker.state() != gobreaker.StateHalfOpen {
+		return
+	}
+	done := l.breaker.allow()
+	if done == nil {
+		return
+	}
+	started := s.lane.run(func() {
+		err := panicError("probe", l)
+		defer func() {
+			_ = recover() // is told by the error above
+			done(verdictOf(err, false))
+		}()
+		_, err = askSource(s.lane.ctx, l, s.cfg.Failover.attemptTimeout(), true)
+	})
+	if !started {
+		done(errNeutral)
 	}
 }
 
-// readAuthority asks the authority alone.
-func (s *Store) readAuthority(ctx context.Context, r *route) result {
-	q := s.newQuestion(ctx, r)
-	if secret := q.ask(r.authority(), false); secret != nil {
-		return q.value(secret, false)
+// consult asks a source through its breaker.
+func (f *flight) consult(ctx context.Context, l leg, once bool) asked {
+	done := l.breaker.allow()
+	if done == nil {
+		return leftAlone(f.route.op, l)
 	}
-	return q.failed()
+	start := time.Now()
+	err := panicError(f.route.op, l)
+	defer func() { done(verdictOf(err, f.tooSlow())) }()
+	var secret *Secret
+	secret, err = askWithin(ctx, l, f.store.cfg.Failover.attemptTimeout(), once)
+	return asked{secret: secret, err: err, took: time.Since(start)}
 }
 
-// readCutover asks ScaiVault, and Vault only when ScaiVault is unavailable.
-func (s *Store) readCutover(ctx context.Context, r *route) result {
-	q := s.newQuestion(ctx, r)
-	secret := q.ask(r.scaiVault, r.vault.source != nil)
-	if secret != nil {
-		s.sample(r, r.scaiVault, secret)
-		return q.value(secret, false)
+// consultAnyhow asks a source whatever its breaker says, as there is nobody
+// else to ask.
+func (f *flight) consultAnyhow(l leg) asked {
+	if l.breaker.closed() {
+		return f.consult(f.ctx, l, false)
 	}
-	if isNo(q.authorityErr) || r.vault.source == nil {
-		return q.failed()
-	}
-	if secret := q.ask(r.vault, false); secret != nil {
-		return q.value(secret, true)
-	}
-	return q.failed()
+	ctx, cancel := f.attempt()
+	defer cancel()
+	start := time.Now()
+	secret, err := askWithin(ctx, l, f.store.cfg.Failover.attemptTimeout(), false)
+	return asked{secret: secret, err: err, took: time.Since(start)}
 }
 
-// readCanary asks ScaiVault first for a clean path, Vault first for another,
-// and both for a path that was never compared.
-func (s *Store) readCanary(ctx context.Context, r *route) result {
-	if !r.comparable() {
-		return s.readVaultFirst(ctx, r, nil)
-	}
-	now := r.state.stand(time.Now(), s.cfg.Compare.maxAge())
-	switch {
-	case now.first:
-		return s.readComparing(ctx, r, now)
-	case now.clean:
-		return s.readClean(ctx, r, now)
-	default:
-		return s.readVaultFirst(ctx, r, &now)
-	}
+// leftAlone is the answer of a source whose breaker is open.
+func leftAlone(op string, l leg) asked {
+	return asked{err: &Error{
+		Kind: ErrUnavailable, Op: op, Source: l.source.Name(), Path: l.path,
+		Reason: "not asked, as it gave no answer several times in a row",
+	}}
 }
 
-// readClean is for a path whose two sides were equal a moment ago. Whatever
-// ScaiVault says that is not a value, Vault is asked.
-func (s *Store) readClean(ctx context.Context, r *route, now standing) result {
-	q := s.newQuestion(ctx, r)
-	if secret := q.ask(r.scaiVault, true); secret != nil {
-		s.compareLater(r, now.generation, r.scaiVault, secret)
-		return q.value(secret, false)
-	}
-	scaiVaultSaidNo := isNo(q.attempts[0].Err)
-	secret := q.ask(r.vault, false)
-	switch {
-	case secret != nil && scaiVaultSaidNo, secret == nil && isNo(q.authorityErr):
-		r.state.soil() // one side has it and the other says no
-	}
-	if secret == nil {
-		return q.failed()
-	}
-	return q.value(secret, true)
+// tooSlow tells whether somebody took another answer than the first source's.
+func (f *flight) tooSlow() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.slow
 }
 
-// readVaultFirst is for a path that is not clean. ScaiVault's value counts only
-// while Vault is unavailable. A nil standing is for a path that is never
-// compared.
-func (s *Store) readVaultFirst(ctx context.Context, r *route, now *standing) result {
-	q := s.newQuestion(ctx, r)
-	if secret := q.ask(r.vault, r.scaiVault.source != nil); secret != nil {
-		if now != nil {
-			s.compareLater(r, now.generation, r.vault, secret)
-		}
-		return q.value(secret, false)
+// failed remembers why a source has no value.
+func (f *flight) failed(l leg, a asked) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := question{route: f.route, attempts: f.attempts, authorityErr: f.authorityErr}
+	q.add(l, a)
+	f.attempts, f.authorityErr = q.attempts, q.authorityErr
+}
+
+func (f *flight) forgetAttempts() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.attempts, f.authorityErr = nil, nil
+}
+
+// answer is the end of a flight with a source's own answer, or with none.
+func (f *flight) answer(l leg, a asked, failover bool) result {
+	if a.err != nil {
+		f.failed(l, a)
+		return f.failure()
 	}
-	if isNo(q.authorityErr) || r.scaiVault.source == nil {
-		return q.failed()
+	return result{secret: f.label(a.secret, failover), side: l.side, failover: failover, attempts: f.attempts}
+}
+
+// rescued is the end of a flight with the answer of the source that was asked
+// in place of the first.
+func (f *flight) rescued(l leg, a asked) result { return f.answer(l, a, true) }
+
+// label gives a secret the name by which it was asked of the Store.
+func (f *flight) label(secret *Secret, failover bool) *Secret {
+	if !failover && !secret.failover && secret.info.Path == f.route.path {
+		return secret
 	}
-	if secret := q.ask(r.scaiVault, false); secret != nil {
-		return q.value(secret, true)
-	}
+	return secret.answered(f.route.path, secret.Source(), failover)
+}
+
+// failure is the end of a read that no source could answer.
+func (f *flight) failure() result {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := question{route: f.route, attempts: f.attempts, authorityErr: f.authorityErr}
 	return q.failed()
 }
 
 // A question collects the attempts of one read.
 type question struct {
-	ctx          context.Context //nolint:containedctx // lives as long as one call
-	store        *Store
 	route        *route
 	attempts     []Attempt
 	authorityErr error
 }
 
-func (s *Store) newQuestion(ctx context.Context, r *route) *question {
-	return &question{ctx: ctx, store: s, route: r}
-}
-
-// ask asks one source and returns its value, or nil and remembers why not.
-// more tells that there is another one to ask if this one gives no answer.
-func (q *question) ask(l leg, more bool) *Secret {
-	start := time.Now()
-	limit := q.store.cfg.Failover.attemptTimeout()
-	if deadline, ok := q.ctx.Deadline(); ok && more {
-		limit = min(limit, time.Until(deadline)/2)
-	}
-	secret, err := askSource(q.ctx, l, limit, more)
-	if err == nil {
-		return secret
-	}
-	q.failure(l, err, time.Since(start))
-	return nil
-}
-
-// failure remembers why a source has no value.
-func (q *question) failure(l leg, err error, took time.Duration) {
-	q.attempts = append(q.attempts, Attempt{Source: l.source.Name(), Err: err, Took: took})
+func (q *question) add(l leg, a asked) {
+	q.attempts = append(q.attempts, Attempt{Source: l.source.Name(), Err: a.err, Took: a.took})
 	if l.side == q.route.authority().side {
-		q.authorityErr = err
+		q.authorityErr = a.err
 	}
 }
 
-// value labels a secret for the caller.
-func (q *question) value(secret *Secret, failover bool) result {
-	return result{secret: secret.answered(q.route.path, secret.Source(), failover), attempts: q.attempts}
-}
-
-// failed is the end of a read that no source could answer.
 func (q *question) failed() result {
-	if q.authorityErr == nil {
-		// The caller's ctx ended before the authority could be asked.
-		q.failure(q.route.authority(), &Error{
-			Kind: ErrUnavailable, Op: q.route.op, Source: q.route.authority().source.Name(),
-			Path: q.route.authority().path, Reason: "not asked", Err: q.ctx.Err(),
-		}, 0)
-	}
 	if len(q.attempts) == 1 {
 		return result{err: q.authorityErr, attempts: q.attempts}
 	}
@@ -189,53 +237,7 @@ func (q *question) failed() result {
 	}}
 }
 
-// A source that can be asked without repeating itself, for when somebody else
-// can be asked instead.
-type askedOnce interface {
-	getOnce(ctx context.Context, path string) (*Secret, error)
-}
-
-// askSource asks a source, with a time limit of our own, and makes sure that
-// its error says what kind it is.
-func askSource(ctx context.Context, l leg, limit time.Duration, once bool) (*Secret, error) {
-	attempt, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	get := l.source.Get
-	if single, ok := l.source.(askedOnce); ok && once {
-		get = single.getOnce
-	}
-	secret, err := get(attempt, l.path)
-	if err == nil && secret != nil {
-		if secret.info.Source == "" {
-			secret = secret.answered(secret.info.Path, l.source.Name(), false)
-		}
-		return secret, nil
-	}
-	e := &Error{Kind: ErrUnavailable, Op: "get", Source: l.source.Name(), Path: wire.Printable(l.path)}
-	switch {
-	case err == nil:
-		e.Reason = "the source returned neither a secret nor an error"
-	case ctx.Err() == nil && attempt.Err() != nil && !isNo(err):
-		e.Reason = fmt.Sprintf("no answer within %v", limit.Round(time.Millisecond))
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return nil, err
-	case classified(err):
-		return nil, err
-	default:
-		e.Err = err
-	}
-	return nil, e
-}
-
-// classified tells whether an error matches one of the sentinels.
-func classified(err error) bool {
-	for _, kind := range []error{
-		ErrNotFound, ErrPermission, ErrUnauthenticated, ErrConflict, ErrInvalid, ErrRateLimited,
-		ErrUnavailable, ErrUncertain, ErrFrozen, ErrClosed,
-	} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
+func (s *Store) logFailover(f *flight, res result) {
+	s.log.LogAttrs(f.base, slog.LevelWarn, "secret read by failover", slog.String("path", f.route.path),
+		slog.String("stage", f.route.stage.String()), slog.String("source", res.secret.Source()), slog.Any("cause", res.cause()))
 }

@@ -8,7 +8,18 @@ import "sync/atomic"
 type Stats struct {
 	Reads      uint64 // calls of Get and Refresh
 	ReadErrors uint64 // those that returned an error
+	Hits       uint64 // those that the cache answered
+	Joined     uint64 // those that shared the answer of a read under way
 	Failovers  uint64 // those that the other source answered in place of the first
+	Stale      uint64 // those that got a value past its TTL, as nobody answered
+	Panics     uint64 // reads in which a source panicked
+
+	Renewals      uint64 // reads in the background that renew what is cached
+	RenewalErrors uint64 // those that failed
+	Stretched     uint64 // how often a 429 made the cache keep a value for longer
+	Entries       int    // paths that the Store knows now
+	Evictions     uint64 // paths that made room for others
+	Invalidations uint64 // calls of Invalidate for a path that the Store knew
 
 	Writes       uint64 // calls of Put
 	WriteErrors  uint64 // those that returned an error
@@ -26,10 +37,24 @@ type Stats struct {
 }
 
 type counters struct {
-	reads, readErrors, failovers                            atomic.Uint64
+	reads, readErrors, joined, failovers, stale, panics     atomic.Uint64
+	renewals, renewalErrors, stretched, invalidations       atomic.Uint64
 	writes, writeErrors, mirrors, mirrorErrors              atomic.Uint64
 	equal, different, missing, unreadable, dropped, sampled atomic.Uint64
 	flagUnknown, flagPanics                                 atomic.Uint64
+}
+
+// read counts a Get that was not answered from the cache.
+func (c *counters) read(res result) {
+	c.reads.Add(1)
+	switch {
+	case res.err != nil:
+		c.readErrors.Add(1)
+	case res.kind == hitStale:
+		c.stale.Add(1)
+	case res.failover:
+		c.failovers.Add(1)
+	}
 }
 
 func (c *counters) outcome(o CompareOutcome) {
@@ -51,13 +76,20 @@ func (c *counters) outcome(o CompareOutcome) {
 // one instant.
 func (s *Store) Stats() Stats {
 	c := &s.count
+	var hits uint64
+	for kind := range hitKinds {
+		hits += s.hits.Load(int(kind))
+	}
 	out := Stats{
-		Reads: c.reads.Load(), ReadErrors: c.readErrors.Load(), Failovers: c.failovers.Load(),
+		Reads: c.reads.Load() + hits, ReadErrors: c.readErrors.Load() + s.hits.Load(int(hitNo)), Hits: hits, Joined: c.joined.Load(),
+		Failovers: c.failovers.Load() + s.hits.Load(int(hitFailover)), Stale: c.stale.Load() + s.hits.Load(int(hitStale)),
+		Panics: c.panics.Load(), Renewals: c.renewals.Load(), RenewalErrors: c.renewalErrors.Load(), Stretched: c.stretched.Load(), Invalidations: c.invalidations.Load(),
 		Writes: c.writes.Load(), WriteErrors: c.writeErrors.Load(), Mirrors: c.mirrors.Load(), MirrorErrors: c.mirrorErrors.Load(),
 		Equal: c.equal.Load(), Different: c.different.Load(), Missing: c.missing.Load(),
 		Unreadable: c.unreadable.Load(), Dropped: c.dropped.Load(),
 		FlagUnknown: c.flagUnknown.Load(), FlagPanics: c.flagPanics.Load(),
 	}
+	out.Entries, out.Evictions = s.ring.counts()
 	out.Compared = out.Equal + out.Different + out.Missing + out.Unreadable + out.Dropped
 	return out
 }

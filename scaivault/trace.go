@@ -23,6 +23,8 @@ type GetInfo struct {
 	Stage    Stage         // StageUnknown where the call failed before that
 	Source   string        // who answered; empty if nobody did
 	Failover bool          // as Secret.Failover
+	Stale    time.Duration // as Secret.Stale
+	Cached   bool          // answered from the cache, without asking
 	Took     time.Duration // how long the whole call took
 	Attempts []Attempt     // the sources that had no value, in order
 	Err      error         // what the call returned

@@ -102,7 +102,7 @@ func TestALibraryHasNoInitAndNoPanic(t *testing.T) {
 				return true
 			}
 			if name, ok := call.Fun.(*ast.Ident); ok && name.Name == "panic" {
-				assert.True(t, isAbort(call), "%s:%d: return an error instead of a panic", s.path, s.line(call))
+				assert.True(t, isAbort(call) || raisers[s.path] != "", "%s:%d: return an error instead of a panic", s.path, s.line(call))
 			}
 			return true
 		})
@@ -117,6 +117,12 @@ func isAbort(call *ast.CallExpr) bool {
 	}
 	selector, ok := call.Args[0].(*ast.SelectorExpr)
 	return ok && selector.Sel.Name == "ErrAbortHandler"
+}
+
+// raisers are the files that may raise a panic that they caught, each with what
+// it was caught in.
+var raisers = map[string]string{
+	"scaivault/store_flight.go": "a read that several callers share: each of them is told, as it would be alone",
 }
 
 // owners are the files that may start goroutines: they know when these end.

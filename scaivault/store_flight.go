@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// A flight is one read of a path, and all callers that wait for it. It lives on
+// when the first of them leaves, and dies with the last.
+type flight struct {
+	store   *Store
+	route   *route
+	edition uint64 // of the path, when it began
+	seq     uint64 // which read of the path it is
+	began   time.Time
+	base    context.Context    //nolint:containedctx // the first caller's values, and nobody's deadline
+	ctx     context.Context    //nolint:containedctx // of the first source's attempt
+	cancel  context.CancelFunc // ends that
+	waiters int                // guarded by route.state.mu
+	// news is closed when there is something to have before the flight ends.
+	news chan struct{}
+
+	mu           sync.Mutex // guards all below
+	attempts     []Attempt
+	authorityErr error
+	rival        rival
+	told         bool    // news is closed
+	spare        *result // what may be taken by who cannot wait for the first source
+	hurried      bool    // somebody cannot wait for the first source
+	slow         bool    // somebody took the spare, or the rival was first
+	aborted      bool    // nobody waits any more
+	final        *result // how it ended
+	panicked     any     // what a source panicked with
+}
+
+// noEdition is the edition of a flight that nobody else joins, and whose result
+// nobody keeps.
+const noEdition = ^uint64(0)
+
+// read asks the sources, or joins a read that is under way, and waits for it as
+// long as ctx allows. fresh begins a new one.
+func (s *Store) read(ctx context.Context, r *route, fresh bool) result {
+	if ctx.Err() != nil {
+		return s.gaveUp(ctx, r, nil)
+	}
+	f, landed := s.board(ctx, r, fresh)
+	if f == nil {
+		return closedResult(r)
+	}
+	return s.await(ctx, f, landed)
+}
+
+func closedResult(r *route) result {
+	return result{err: &Error{Kind: ErrClosed, Op: r.op, Path: r.path, Reason: "the Store was closed"}}
+}
+
+// board joins the flight under way, if nothing has happened to the path since
+// it began, or starts one. It returns nil after Close.
+func (s *Store) board(ctx context.Context, r *route, fresh bool) (*flight, <-chan singleflight.Result) {
+	st := r.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	f, key := st.flight, st.path
+	// A caller whose stage is not the path's any more flies alone.
+	alone := st.last != r.stage && st.last != StageUnknown
+	if fresh || alone || f == nil || f.route.stage != r.stage || time.Since(f.began) > s.tooLong() {
+		if !s.lane.enter() {
+			return nil, nil
+		}
+		st.flights++
+		st.holders++
+		f = s.newFlight(ctx, r)
+		if alone {
+			f.edition = noEdition
+			key += "\x00" + strconv.FormatUint(f.seq, 10)
+		} else {
+			// Forgotten under the mutex of who joins, so that nobody inherits a
+			// flight that has just ended or was cancelled.
+			s.group.Forget(key)
+			st.flight = f
+		}
+	} else {
+		s.count.joined.Add(1)
+	}
+	f.waiters++
+	return f, s.group.DoChan(key, f.fly)
+}
+
+// tooLong is an age at which a flight has a source that does not obey its
+// context. Nobody joins it any more.
+func (s *Store) tooLong() time.Duration { return 3 * s.cfg.Failover.attemptTimeout() }
+
+// newFlight makes a flight. Callers hold the state's mu.
+func (s *Store) newFlight(ctx context.Context, r *route) *flight {
+	f := &flight{
+		store: s, route: r, edition: r.state.edition, seq: r.state.flights,
+		began: time.Now(), base: context.WithoutCancel(ctx), news: make(chan struct{}),
+	}
+	f.ctx, f.cancel = context.WithTimeout(f.base, s.cfg.Failover.attemptTimeout())
+	s.airborne.add(f)
+	return f
+}
+
+// fly is the body of a flight. A panic of a source ends neither the process nor
+// only the call that started the flight: it is raised in each waiter.
+func (f *flight) fly() (any, error) {
+	s := f.store
+	returned := false
+	defer func() {
+		if !returned {
+			f.crashed(recover())
+		}
+		f.abort()
+		s.airborne.remove(f)
+		s.release(f.route.state)
+		s.lane.leave()
+	}()
+	f.land(s.ask(f))
+	returned = true
+	return nil, nil //nolint:nilnil // what it came to is in the flight
+}
+
+// land ends a flight: the cache learns of it, and the waiters. Only the first
+// end counts.
+func (f *flight) land(res result) {
+	f.mu.Lock()
+	if f.final != nil {
+		f.mu.Unlock()
+		return
+	}
+	res = f.store.land(f, res)
+	f.final = &res
+	f.tell()
+	f.mu.Unlock()
+	if res.err == nil && res.failover {
+		f.store.logFailover(f, res)
+	}
+}
+
+// tell closes news. Callers hold mu.
+func (f *flight) tell() {
+	if !f.told {
+		f.told = true
+		close(f.news)
+	}
+}
+
+// crashed ends a flight whose source panicked, or ended its goroutine.
+func (f *flight) crashed(p any) {
+	f.store.count.panics.Add(1)
+	f.store.log.LogAttrs(f.base, slog.LevelError, "a source panicked", slog.String("path", f.route.path), slog.String("stack", string(debug.Stack())))
+	f.mu.Lock()
+	f.panicked = p
+	f.mu.Unlock()
+	f.land(result{err: &Error{Kind: ErrUnavailable, Op: f.route.op, Path: f.route.path, Reason: "the source panicked"}})
+}
+
+// abort cancels what the flight still asks.
+func (f *flight) abort() {
+	f.cancel()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.aborted = true
+	f.rival.dismiss()
+}
+
+// attempt is a context for one attempt that is not the first source's.
+func (f *flight) attempt() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(f.base, f.store.cfg.Failover.attemptTimeout())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rival.cancel = cancel
+	if f.aborted {
+		cancel()
+	}
+	return ctx, cancel
+}
+
+// await waits for a flight, no longer than ctx. What the other source answered
+// is taken before the end by who has used half of its time, or when the first
+// source's time is over.
+func (s *Store) await(ctx context.Context, f *flight, landed <-chan singleflight.Result) result {
+	defer s.leave(f)
+	half, stop := f.half(ctx)
+	defer stop()
+	news := f.news
+	var over <-chan time.Time
+	hurry := false
+	for {
+		select {
+		case <-landed:
+			return f.taken(true)
+		case <-news:
+			if res := f.taken(hurry); res.known() {
+				return res
+			}
+			news, over = nil, time.After(time.Until(f.began.Add(s.cfg.Failover.attemptTimeout())))
+		case <-half:
+			f.hurry()
+			half, hurry = nil, true
+			if res := f.taken(true); res.known() {
+				return res
+			}
+		case <-over:
+			hurry = true
+			if res := f.taken(true); res.known() {
+				return res
+			}
+		case <-ctx.Done():
+			return s.gaveUp(ctx, f.route, f)
+		case <-s.lane.ctx.Done():
+			return closedResult(f.route)
+		}
+	}
+}
+
+// half fires when half of the caller's time is over, where there is another
+// source to ask.
+func (f *flight) half(ctx context.Context) (half <-chan time.Time, stop func()) {
+	deadline, ok := ctx.Deadline()
+	if !ok || !f.route.hasOther() {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(time.Until(deadline) / 2)
+	return timer.C, func() { timer.Stop() }
+}
+
+// taken is what a waiter may have now: the end of the flight, or what lies
+// ready for who is in a hurry. It raises what a source panicked with.
+func (f *flight) taken(hurry bool) result {
+	f.mu.Lock()
+	if p := f.panicked; p != nil {
+		f.mu.Unlock()
+		panic(p)
+	}
+	defer f.mu.Unlock()
+	switch {
+	case f.final != nil:
+		return *f.final
+	case f.spare != nil && hurry:
+		f.slow = true
+		f.store.landSpare(f, *f.spare)
+		return *f.spare
+	default:
+		return result{}
+	}
+}
+
+// leave takes a waiter off a flight. With the last one the flight ends.
+func (s *Store) leave(f *flight) {
+	st := f.route.state
+	st.mu.Lock()
+	f.waiters--
+	last := f.waiters == 0
+	if last && st.flight == f {
+		st.flight = nil
+		s.group.Forget(st.path)
+	}
+	st.mu.Unlock()
+	if last {
+		f.abort()
+	}
+}
+
+// gaveUp is the end for a caller whose ctx ended: a stale value if its time was
+// over and there is one, else an error that names what was tried.
+func (s *Store) gaveUp(ctx context.Context, r *route, f *flight) result {
+	cause := ctx.Err()
+	if errors.Is(cause, context.Canceled) {
+		return result{err: &Error{Op: r.op, Path: r.path, Err: cause}}
+	}
+	r.state.mu.Lock()
+	secret, side := s.stale(r.state, r.stage)
+	r.state.mu.Unlock()
+	if secret != nil {
+		return result{secret: secret, side: side, kind: hitStale}
+	}
+	q := question{route: r}
+	if f != nil {
+		f.mu.Lock()
+		q.attempts = append(q.attempts, f.attempts...)
+		q.authorityErr = f.authorityErr
+		f.mu.Unlock()
+	}
+	if q.authorityErr == nil {
+		q.add(r.authority(), asked{err: &Error{
+			Kind: ErrUnavailable, Op: r.op, Source: r.authority().source.Name(), Path: r.authority().path,
+			Reason: "no answer before the caller's time was over", Err: cause,
+		}})
+	}
+	return q.failed()
+}
+
+// airborne are the flights of a Store, so that Close can end them.
+type airborne struct {
+	mu  sync.Mutex // guards all
+	all map[*flight]struct{}
+}
+
+func (a *airborne) add(f *flight) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.all == nil {
+		a.all = map[*flight]struct{}{}
+	}
+	a.all[f] = struct{}{}
+}
+
+func (a *airborne) remove(f *flight) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.all, f)
+}
+
+func (a *airborne) abort() {
+	a.mu.Lock()
+	all := make([]*flight, 0, len(a.all))
+	for f := range a.all {
+		all = append(all, f)
+	}
+	a.mu.Unlock()
+	for _, f := range all {
+		f.abort()
+	}
+}

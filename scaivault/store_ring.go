@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scaivault
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// A ring is every path that a Store knows, in the order in which the cache
+// looks for room: a hand goes round, passes by those that were read since it
+// came last, and takes the first other one.
+type ring struct {
+	limit int
+	seed  maphash.Seed
+	mu    sync.Mutex // guards all below; taken before that of a pathState
+	all   []*pathState
+	hand  int
+	// forgotten has the last known stage of the paths that made room, by the
+	// hash of their names, as a flag that cannot say keeps the last known stage.
+	forgotten map[uint64]Stage
+	evicted   uint64
+}
+
+// maxSteps bounds how far the hand goes at once, so that nobody waits long. If
+// it finds no room there, the ring grows a little past its limit.
+const maxSteps = 128
+
+func newRing(limit int) ring {
+	return ring{limit: limit, seed: maphash.MakeSeed(), forgotten: map[uint64]Stage{}}
+}
+
+// recall returns the last known stage of a path that made room.
+func (g *ring) recall(path string) Stage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.forgotten) == 0 {
+		return StageUnknown
+	}
+	return g.forgotten[maphash.String(g.seed, path)]
+}
+
+// admit gives a new path its place, and another path's if the ring is full.
+func (g *ring) admit(s *Store, st *pathState) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.all) >= g.limit && g.makeRoom(s) {
+		victim := g.hand
+		g.all[victim] = st
+		g.hand++
+		return
+	}
+	g.all = append(g.all, st)
+}
+
+// makeRoom leaves the hand at a place that is free now.
+func (g *ring) makeRoom(s *Store) bool {
+	for range min(maxSteps, 2*len(g.all)) {
+		if g.hand >= len(g.all) {
+			g.hand = 0
+		}
+		st := g.all[g.hand]
+		if !st.used.Swap(false) && g.evict(s, st) {
+			return true
+		}
+		g.hand++
+	}
+	return false
+}
+
+// evict forgets a path, unless somebody has it.
+func (g *ring) evict(s *Store, st *pathState) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.holders > 0 {
+		return false
+	}
+	st.dead = true
+	st.turn()
+	if _, constant := s.flag.(Stage); !constant && st.last != StageUnknown {
+		g.forgotten[maphash.String(g.seed, st.path)] = st.last
+	}
+	s.paths.Delete(st.path, st)
+	g.evicted++
+	return true
+}
+
+// counts returns how many paths are known, and how many made room.
+func (g *ring) counts() (known int, evicted uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.all), g.evicted
+}
