@@ -105,7 +105,7 @@ func TestCloseStopsItForEver(t *testing.T) {
 			for want := int64(1); want < 100; want += 33 {
 				assert.Equal(t, want, c.Now(), "it reads the real clock")
 				assert.Equal(t, want, c.Exact())
-				time.Sleep(33)
+				time.Sleep(33 * time.Nanosecond)
 			}
 			assert.False(t, c.Running())
 		})
@@ -118,7 +118,7 @@ func TestWithoutAResolutionEachLookIsExact(t *testing.T) {
 		for _, none := range []time.Duration{0, -1} {
 			c := coarse.New(none)
 			assert.EqualValues(t, 1, c.Now())
-			time.Sleep(7)
+			time.Sleep(7 * time.Nanosecond)
 			assert.EqualValues(t, 8, c.Now())
 			assert.False(t, c.Running())
 		}
