@@ -9,8 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/scailabs/scaivault-go/internal/coarse"
 	"github.com/scailabs/scaivault-go/internal/pathmap"
+	"github.com/scailabs/scaivault-go/internal/stripe"
 )
 
 // sizes are the numbers of paths that the benchmarks look at.
@@ -99,6 +102,38 @@ func BenchmarkLoad(b *testing.B) {
 				})
 			})
 		}
+	}
+}
+
+// BenchmarkHit is what a cached read consists of: the look at the map, the look at
+// a clock, and a count. With one path, all cores read the same.
+func BenchmarkHit(b *testing.B) {
+	for _, n := range sizes {
+		paths := estate(n)
+		lookUps := asked(paths)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var m pathmap.Map[value, *value]
+			var counts stripe.Set
+			clock := coarse.New(time.Millisecond)
+			for _, v := range valuesOf(paths) {
+				m.LoadOrStore(v.path, v)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				i := rand.IntN(n)
+				for pb.Next() {
+					if v := m.Load(lookUps[i]); v == nil || int64(v.id) > clock.Now() {
+						b.Error("not found")
+					}
+					counts.Add(0)
+					if i++; i == n {
+						i = 0
+					}
+				}
+			})
+			_ = clock.Close()
+		})
 	}
 }
 

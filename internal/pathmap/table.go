@@ -65,14 +65,29 @@ func match(head, hash uint64) uint64 {
 // slot returns the first slot of a match.
 func slot(match uint64) int { return bits.TrailingZeros64(match) / 8 }
 
+// find returns the entry of a path, or nil. Nearly always the first candidate is
+// the answer: it looks at that one before it sets out to search.
 func (t *table[V, P]) find(hash uint64, path string) *V {
+	g := &t.groups[t.at(hash)]
+	head := g.head.Load()
+	if m := match(head, hash); m != 0 {
+		if v := g.entries[slot(m)].Load(); v != nil && P(v).Path() == path {
+			return v
+		}
+	} else if head < overflowed {
+		return nil
+	}
+	return t.search(hash, path)
+}
+
+func (t *table[V, P]) search(hash uint64, path string) *V {
 	groups := t.groups
 	i := t.at(hash)
 	for range groups {
 		g := &groups[i&uint64(len(groups)-1)]
 		head := g.head.Load()
 		for m := match(head, hash); m != 0; m &= m - 1 {
-			if v := g.entries[slot(m)%slots].Load(); v != nil && P(v).Path() == path {
+			if v := g.entries[slot(m)].Load(); v != nil && P(v).Path() == path {
 				return v
 			}
 		}
