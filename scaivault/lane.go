@@ -5,6 +5,7 @@ package scaivault
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // A lane owns every goroutine of a Store, or of a cache of tokens. Comparisons
@@ -14,6 +15,7 @@ type lane struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of the Store's own work
 	cancel context.CancelFunc
 	slots  chan struct{}
+	ended  atomic.Bool
 
 	mu   sync.Mutex // guards done, and the Add of wg against its Wait
 	done bool
@@ -26,7 +28,7 @@ func newLane(parallel int) *lane {
 	return &lane{ctx: ctx, cancel: cancel, slots: make(chan struct{}, parallel)}
 }
 
-func (l *lane) closed() bool { return l.ctx.Err() != nil }
+func (l *lane) closed() bool { return l.ended.Load() }
 
 // run starts work that Close waits for. It reports false after Close.
 func (l *lane) run(work func()) bool {
@@ -79,6 +81,7 @@ func (l *lane) try(work func()) bool {
 func (l *lane) stop() {
 	l.mu.Lock()
 	l.done = true
+	l.ended.Store(true)
 	l.mu.Unlock()
 	l.cancel()
 }

@@ -14,22 +14,22 @@ import (
 // clock. But for the two atomic fields it never changes.
 type entry struct {
 	secret *Secret // nil for "there is no such secret"
-	err    error   // that error
-	stage  Stage   // at which it was read
-	side   Side    // who said it
-	kind   hitKind
 	// epoch is one of the flag at which it said this stage for the path.
 	epoch atomic.Uint64
 	// renewAt is when a Get should see to it that it is read again.
 	renewAt atomic.Int64
-	seq     uint64 // of the read that it came from
+	kind    hitKind
+	stage   Stage  // at which it was read
+	side    Side   // who said it
+	seq     uint32 // of the read that it came from
+	err     error  // that there is no such secret
 	due     int64  // the end of its TTL
 	expires int64  // the same, but for a service that wants to be asked later
 	end     int64  // until when it may be served while nobody answers
 }
 
 // A hitKind is what a Get from the cache counts as.
-type hitKind int
+type hitKind uint8
 
 const (
 	hitValue hitKind = iota

@@ -19,8 +19,8 @@ import (
 type flight struct {
 	store   *Store
 	route   *route
-	edition uint64 // of the path, when it began
-	seq     uint64 // which read of the path it is
+	edition uint32 // of the path, when it began
+	seq     uint32 // which read of the path it is
 	began   time.Time
 	base    context.Context    //nolint:containedctx // the first caller's values, and nobody's deadline
 	ctx     context.Context    //nolint:containedctx // of the first source's attempt
@@ -44,7 +44,7 @@ type flight struct {
 
 // noEdition is the edition of a flight that nobody else joins, and whose result
 // nobody keeps.
-const noEdition = ^uint64(0)
+const noEdition = ^uint32(0)
 
 // read asks the sources, or joins a read that is under way, and waits for it as
 // long as ctx allows. fresh begins a new one.
@@ -81,7 +81,7 @@ func (s *Store) board(ctx context.Context, r *route, fresh bool) (*flight, <-cha
 		f = s.newFlight(ctx, r)
 		if alone {
 			f.edition = noEdition
-			key += "\x00" + strconv.FormatUint(f.seq, 10)
+			key += "\x00" + strconv.FormatUint(uint64(f.seq), 10)
 		} else {
 			// Forgotten under the mutex of who joins, so that nobody inherits a
 			// flight that has just ended or was cancelled.

@@ -10,6 +10,10 @@ import (
 
 // A pathState is what a Store knows of one path: the last stage, what the cache
 // holds, the read that is under way, and how the path stands at canary.
+//
+// There can be a million. What a Get from the cache reads comes first, and all
+// of it is 96 bytes, so that Go's allocator lets that part begin at a multiple of
+// 32 bytes and lie in one cache line.
 type pathState struct {
 	path string
 	// value is what Get may answer at once: kept, spare, or that there is no
@@ -18,17 +22,18 @@ type pathState struct {
 	// used says that it was read since the cache last looked for room.
 	used atomic.Bool
 
-	mu   sync.Mutex // guards all below; never held across I/O
+	// All below is guarded by mu, which is never held across I/O.
 	last Stage
 	dead bool // it made room; another pathState has its path
+	mu   sync.Mutex
 	// holders are the calls and the work in the background that have it. While
 	// there is one, it makes no room.
 	holders int32
 	writing int32 // writes under way
 	// edition moves with every change of stage, every write and every
 	// Invalidate. What was read under another one is not kept.
-	edition uint64
-	flights uint64  // how many reads have begun
+	edition uint32
+	flights uint32  // how many reads have begun
 	flight  *flight // the read that a caller may join
 	kept    *entry  // the last value, but for failover answers
 	spare   *entry  // the last failover answer

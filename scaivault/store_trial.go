@@ -36,7 +36,7 @@ type standing struct {
 // is none that an earlier trial of the path had. Callers hold mu.
 func (st *pathState) tried() *trial {
 	if st.trial == nil {
-		st.trial = &trial{generation: (st.edition + 1) << 32}
+		st.trial = &trial{generation: (uint64(st.edition) + 1) << 32}
 	}
 	return st.trial
 }
