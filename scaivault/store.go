@@ -101,10 +101,10 @@ func (s *Store) get(ctx context.Context, path string, fresh bool) (*Secret, erro
 	defer s.release(r.state)
 	info := GetInfo{Path: path, Stage: r.stage}
 	var res result
-	if e := s.cachedUnless(fresh, r); e != nil {
+	if e := s.cachedUnless(fresh, &r); e != nil {
 		res, info.Cached = result{secret: e.secret, err: e.err}, true
 	} else {
-		res = s.read(ctx, r, fresh)
+		res = s.read(ctx, &r, fresh)
 		s.count.read(res)
 	}
 	if s.cfg.Trace != nil {
@@ -128,16 +128,17 @@ func (s *Store) renew(r *route) {
 	default:
 		return // another Get will try
 	}
-	r.state.again()
+	again := *r // outlives the call
+	again.state.again()
 	done := func() {
-		s.release(r.state)
+		s.release(again.state)
 		<-s.renewing
 	}
 	started := s.lane.run(func() {
 		defer done()
 		defer func() { _ = recover() }() // the flight has logged it
 		s.count.renewals.Add(1)
-		if s.read(s.lane.ctx, r, false).err != nil {
+		if s.read(s.lane.ctx, &again, false).err != nil {
 			s.count.renewalErrors.Add(1)
 		}
 	})

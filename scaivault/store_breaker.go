@@ -5,6 +5,7 @@ package scaivault
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/sony/gobreaker/v2"
 )
@@ -13,7 +14,10 @@ import (
 // A nil one lets everything through.
 type breaker struct {
 	name string
-	two  *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// failing says that the last read that was told to two has failed. While it
+	// is not set, a read that succeeds need not be told.
+	failing atomic.Bool
+	two     *gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
 // breakers has one for each source of a Store.
@@ -82,6 +86,28 @@ func (b *breaker) allow() func(error) {
 	}
 	return done
 }
+
+// record tells how a read ended that was made while the breaker was closed.
+func (b *breaker) record(verdict error) {
+	if b == nil || b.two == nil || verdict == nil && !b.failing.Load() || errors.Is(verdict, errNeutral) {
+		return
+	}
+	done := b.allow()
+	if done == nil {
+		return
+	}
+	// In this order, so that two never counts a failure while failing is not set.
+	if verdict == nil {
+		b.failing.Store(false)
+	}
+	done(verdict)
+	if verdict != nil {
+		b.failing.Store(true)
+	}
+}
+
+// errPanicked stands at a breaker for a read in which the source panicked.
+var errPanicked = errors.New("panicked")
 
 // verdictOf tells a breaker what a read says about its source.
 func verdictOf(err error, slow bool) error {

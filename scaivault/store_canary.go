@@ -7,7 +7,7 @@ import "time"
 // askCanary asks ScaiVault first for a clean path, Vault first for another, and
 // both for a path that was never compared.
 func (s *Store) askCanary(f *flight) result {
-	r := f.route
+	r := &f.route
 	now := r.state.stand(time.Now(), s.cfg.Compare.maxAge())
 	switch closed := r.scaiVault.breaker.closed(); {
 	case now.first && closed && r.vault.breaker.closed():
@@ -18,7 +18,7 @@ func (s *Store) askCanary(f *flight) result {
 	case now.clean && closed:
 		return s.askClean(f, now)
 	case now.clean:
-		s.probe(f, r.scaiVault)
+		s.probe(r.scaiVault)
 		res := s.askAuthority(f)
 		if res.secret != nil {
 			res.secret, res.failover = f.label(res.secret, true), true
@@ -37,7 +37,7 @@ func (s *Store) askCanary(f *flight) result {
 // ScaiVault says that is not a value, Vault is asked; and when ScaiVault has not
 // answered for a while, the first answer that counts is taken.
 func (s *Store) askClean(f *flight, now standing) result {
-	r := f.route
+	r := &f.route
 	f.prepareRival(r.vault, s.cfg.Failover.after(), true)
 	got := f.consult(f.ctx, r.scaiVault, true)
 	if res := f.taken(false); res.known() {
@@ -48,7 +48,7 @@ func (s *Store) askClean(f *flight, now standing) result {
 		return f.answer(r.scaiVault, got, false)
 	}
 	f.failed(r.scaiVault, got)
-	vault := f.rivalAnswer(r.vault)
+	vault := f.atLast(r.vault, f.rivalAnswer(r.vault))
 	if vault.err == nil && isNo(got.err) || isNo(vault.err) {
 		r.state.soil() // one side has it and the other says no
 	}
@@ -59,7 +59,7 @@ func (s *Store) askClean(f *flight, now standing) result {
 // once and compares before it answers. Vault's value is waited for as ever,
 // ScaiVault's no longer than the other source is waited for elsewhere.
 func (s *Store) askComparing(f *flight, now standing) result {
-	r := f.route
+	r := &f.route
 	f.prepareRival(r.scaiVault, 0, false)
 	vault := f.consult(f.ctx, r.vault, true)
 	if vault.err != nil {
@@ -68,7 +68,7 @@ func (s *Store) askComparing(f *flight, now standing) result {
 		if isNo(vault.err) {
 			return f.failure()
 		}
-		return f.rescued(r.scaiVault, f.rivalAnswer(r.scaiVault))
+		return f.rescued(r.scaiVault, f.atLast(r.scaiVault, f.rivalAnswer(r.scaiVault)))
 	}
 	f.layReady(result{secret: f.label(vault.secret, false), side: SideVault})
 	limit := s.cfg.Compare.timeout()
@@ -88,6 +88,6 @@ func (s *Store) askComparing(f *flight, now standing) result {
 func (f *flight) layReady(res result) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.spare = &res
+	f.spare = res
 	f.tell()
 }

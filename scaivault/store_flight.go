@@ -18,11 +18,11 @@ import (
 // when the first of them leaves, and dies with the last.
 type flight struct {
 	store   *Store
-	route   *route
+	route   route
 	edition uint32 // of the path, when it began
 	seq     uint32 // which read of the path it is
 	began   time.Time
-	base    context.Context    //nolint:containedctx // the first caller's values, and nobody's deadline
+	base    detached
 	ctx     context.Context    //nolint:containedctx // of the first source's attempt
 	cancel  context.CancelFunc // ends that
 	waiters int                // guarded by route.state.mu
@@ -33,13 +33,13 @@ type flight struct {
 	attempts     []Attempt
 	authorityErr error
 	rival        rival
-	told         bool    // news is closed
-	spare        *result // what may be taken by who cannot wait for the first source
-	hurried      bool    // somebody cannot wait for the first source
-	slow         bool    // somebody took the spare, or the rival was first
-	aborted      bool    // nobody waits any more
-	final        *result // how it ended
-	panicked     any     // what a source panicked with
+	told         bool   // news is closed
+	spare        result // what may be taken by who cannot wait for the first source
+	hurried      bool   // somebody cannot wait for the first source
+	slow         bool   // somebody took the spare, or the rival was first
+	aborted      bool   // nobody waits any more
+	final        result // how it ended
+	panicked     any    // what a source panicked with
 }
 
 // noEdition is the edition of a flight that nobody else joins, and whose result
@@ -102,10 +102,10 @@ func (s *Store) tooLong() time.Duration { return 3 * s.cfg.Failover.attemptTimeo
 // newFlight makes a flight. Callers hold the state's mu.
 func (s *Store) newFlight(ctx context.Context, r *route) *flight {
 	f := &flight{
-		store: s, route: r, edition: r.state.edition, seq: r.state.flights,
-		began: time.Now(), base: context.WithoutCancel(ctx), news: make(chan struct{}),
+		store: s, route: *r, edition: r.state.edition, seq: r.state.flights,
+		began: time.Now(), base: detached{ctx}, news: make(chan struct{}),
 	}
-	f.ctx, f.cancel = context.WithTimeout(f.base, s.cfg.Failover.attemptTimeout())
+	f.ctx, f.cancel = context.WithTimeout(&f.base, s.cfg.Failover.attemptTimeout())
 	s.airborne.add(f)
 	return f
 }
@@ -129,16 +129,34 @@ func (f *flight) fly() (any, error) {
 	return nil, nil //nolint:nilnil // what it came to is in the flight
 }
 
+// detached is a ctx of which the values are left: a flight is not bound to the
+// caller who started it.
+type detached struct {
+	values context.Context //nolint:containedctx // lives as long as the flight
+}
+
+// Deadline reports that there is none.
+func (*detached) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done returns nil: it never ends.
+func (*detached) Done() <-chan struct{} { return nil }
+
+// Err returns nil.
+func (*detached) Err() error { return nil }
+
+// Value returns what the caller's ctx has.
+func (d *detached) Value(key any) any { return d.values.Value(key) }
+
 // land ends a flight: the cache learns of it, and the waiters. Only the first
 // end counts.
 func (f *flight) land(res result) {
 	f.mu.Lock()
-	if f.final != nil {
+	if f.final.known() {
 		f.mu.Unlock()
 		return
 	}
 	res = f.store.land(f, res)
-	f.final = &res
+	f.final = res
 	f.tell()
 	f.mu.Unlock()
 	if res.err == nil && res.failover {
@@ -157,7 +175,7 @@ func (f *flight) tell() {
 // crashed ends a flight whose source panicked, or ended its goroutine.
 func (f *flight) crashed(p any) {
 	f.store.count.panics.Add(1)
-	f.store.log.LogAttrs(f.base, slog.LevelError, "a source panicked", slog.String("path", f.route.path), slog.String("stack", string(debug.Stack())))
+	f.store.log.LogAttrs(&f.base, slog.LevelError, "a source panicked", slog.String("path", f.route.path), slog.String("stack", string(debug.Stack())))
 	f.mu.Lock()
 	f.panicked = p
 	f.mu.Unlock()
@@ -175,7 +193,7 @@ func (f *flight) abort() {
 
 // attempt is a context for one attempt that is not the first source's.
 func (f *flight) attempt() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(f.base, f.store.cfg.Failover.attemptTimeout())
+	ctx, cancel := context.WithTimeout(&f.base, f.store.cfg.Failover.attemptTimeout())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rival.cancel = cancel
@@ -190,8 +208,7 @@ func (f *flight) attempt() (context.Context, context.CancelFunc) {
 // source's time is over.
 func (s *Store) await(ctx context.Context, f *flight, landed <-chan singleflight.Result) result {
 	defer s.leave(f)
-	half, stop := f.half(ctx)
-	defer stop()
+	half := f.half(ctx)
 	news := f.news
 	var over <-chan time.Time
 	hurry := false
@@ -216,22 +233,25 @@ func (s *Store) await(ctx context.Context, f *flight, landed <-chan singleflight
 				return res
 			}
 		case <-ctx.Done():
-			return s.gaveUp(ctx, f.route, f)
+			return s.gaveUp(ctx, &f.route, f)
 		case <-s.lane.ctx.Done():
-			return closedResult(f.route)
+			return closedResult(&f.route)
 		}
 	}
 }
 
 // half fires when half of the caller's time is over, where there is another
-// source to ask.
-func (f *flight) half(ctx context.Context) (half <-chan time.Time, stop func()) {
+// source to ask and the first one is given more.
+func (f *flight) half(ctx context.Context) <-chan time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok || !f.route.hasOther() {
-		return nil, func() {}
+		return nil
 	}
-	timer := time.NewTimer(time.Until(deadline) / 2)
-	return timer.C, func() { timer.Stop() }
+	half := time.Until(deadline) / 2
+	if half >= f.store.cfg.Failover.attemptTimeout() {
+		return nil
+	}
+	return time.After(half)
 }
 
 // taken is what a waiter may have now: the end of the flight, or what lies
@@ -244,12 +264,12 @@ func (f *flight) taken(hurry bool) result {
 	}
 	defer f.mu.Unlock()
 	switch {
-	case f.final != nil:
-		return *f.final
-	case f.spare != nil && hurry:
+	case f.final.known():
+		return f.final
+	case f.spare.known() && hurry:
 		f.slow = true
-		f.store.landSpare(f, *f.spare)
-		return *f.spare
+		f.store.landSpare(f, f.spare)
+		return f.spare
 	default:
 		return result{}
 	}

@@ -67,7 +67,7 @@ func (s *Store) routePut(ctx context.Context, path string, data map[string]any, 
 			return fail("this ScaiVault path is federated to Vault (" + r.vault.path + ") and cannot be written in ScaiVault; write it in Vault, or copy it and map it to a path of its own")
 		}
 		if r.stage != StageFreeze {
-			return r, nil
+			return &r, nil
 		}
 		s.release(r.state)
 		if err := s.frozen(ctx, path, wait); err != nil {

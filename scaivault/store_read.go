@@ -35,7 +35,7 @@ func (r result) cause() error {
 // table: the authority's answer is final, including its no; the other source's
 // answer counts only when it is a value.
 func (s *Store) ask(f *flight) result {
-	r := f.route
+	r := &f.route
 	if r.stage.comparesFirst() && r.comparable() {
 		return s.askCanary(f)
 	}
@@ -70,13 +70,22 @@ func (s *Store) askAuthority(f *flight) result {
 	if errors.Is(got.err, ErrRateLimited) && s.stretches(f) {
 		return f.failure()
 	}
-	return f.rescued(b, f.rivalAnswer(b))
+	return f.rescued(b, f.atLast(b, f.rivalAnswer(b)))
+}
+
+// atLast asks a source that was left alone all the same, if there is no stale
+// value either: it may have come back.
+func (f *flight) atLast(l leg, a asked) asked {
+	if a.skipped && !f.store.canStale(f.route.state, f.route.stage) {
+		return f.consultAnyhow(l)
+	}
+	return a
 }
 
 // askAlone asks the only source of a stage.
 func (s *Store) askAlone(f *flight, l leg) result {
 	if !l.breaker.closed() && s.canStale(f.route.state, f.route.stage) {
-		s.probe(f, l)
+		s.probe(l)
 		f.failed(l, leftAlone(f.route.op, l))
 		return f.failure()
 	}
@@ -86,7 +95,7 @@ func (s *Store) askAlone(f *flight, l leg) result {
 // askWithout asks the other source, as the authority's breaker is open. Where
 // nobody else has an answer, the authority is asked all the same.
 func (s *Store) askWithout(f *flight, a, b leg) result {
-	s.probe(f, a)
+	s.probe(a)
 	f.failed(a, leftAlone(f.route.op, a))
 	other := f.second(b)
 	if other.err == nil || s.canStale(f.route.state, f.route.stage) {
@@ -98,15 +107,12 @@ func (s *Store) askWithout(f *flight, a, b leg) result {
 		return f.answer(a, got, false)
 	}
 	f.failed(a, got)
-	if !b.breaker.closed() {
-		other = f.consultAnyhow(b)
-	}
-	return f.rescued(b, other)
+	return f.rescued(b, f.atLast(b, other))
 }
 
 // probe tries a source again that was left alone for long enough. Nobody waits
 // for it.
-func (s *Store) probe(f *flight, l leg) {
+func (s *Store) probe(l leg) {
 	if l.breaker.state() != gobreaker.StateHalfOpen {
 		return
 	}
@@ -129,22 +135,27 @@ func (s *Store) probe(f *flight, l leg) {
 
 // consult asks a source through its breaker.
 func (f *flight) consult(ctx context.Context, l leg, once bool) asked {
-	done := l.breaker.allow()
-	if done == nil {
+	if !l.breaker.closed() {
+		f.store.probe(l)
 		return leftAlone(f.route.op, l)
 	}
 	start := time.Now()
-	err := panicError(f.route.op, l)
-	defer func() { done(verdictOf(err, f.tooSlow())) }()
-	var secret *Secret
-	secret, err = askWithin(ctx, l, f.store.cfg.Failover.attemptTimeout(), once)
+	returned := false
+	defer func() {
+		if !returned {
+			l.breaker.record(errPanicked)
+		}
+	}()
+	secret, err := askWithin(ctx, l, f.store.cfg.Failover.attemptTimeout(), once)
+	returned = true
+	l.breaker.record(verdictOf(err, f.tooSlow()))
 	return asked{secret: secret, err: err, took: time.Since(start)}
 }
 
 // consultAnyhow asks a source whatever its breaker says, as there is nobody
 // else to ask.
 func (f *flight) consultAnyhow(l leg) asked {
-	if l.breaker.closed() {
+	if l.breaker.closed() && f.ctx.Err() == nil {
 		return f.consult(f.ctx, l, false)
 	}
 	ctx, cancel := f.attempt()
@@ -156,7 +167,7 @@ func (f *flight) consultAnyhow(l leg) asked {
 
 // leftAlone is the answer of a source whose breaker is open.
 func leftAlone(op string, l leg) asked {
-	return asked{err: &Error{
+	return asked{skipped: true, err: &Error{
 		Kind: ErrUnavailable, Op: op, Source: l.source.Name(), Path: l.path,
 		Reason: "not asked, as it gave no answer several times in a row",
 	}}
@@ -173,7 +184,7 @@ func (f *flight) tooSlow() bool {
 func (f *flight) failed(l leg, a asked) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q := question{route: f.route, attempts: f.attempts, authorityErr: f.authorityErr}
+	q := question{route: &f.route, attempts: f.attempts, authorityErr: f.authorityErr}
 	q.add(l, a)
 	f.attempts, f.authorityErr = q.attempts, q.authorityErr
 }
@@ -209,7 +220,7 @@ func (f *flight) label(secret *Secret, failover bool) *Secret {
 func (f *flight) failure() result {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q := question{route: f.route, attempts: f.attempts, authorityErr: f.authorityErr}
+	q := question{route: &f.route, attempts: f.attempts, authorityErr: f.authorityErr}
 	return q.failed()
 }
 
@@ -238,6 +249,6 @@ func (q *question) failed() result {
 }
 
 func (s *Store) logFailover(f *flight, res result) {
-	s.log.LogAttrs(f.base, slog.LevelWarn, "secret read by failover", slog.String("path", f.route.path),
+	s.log.LogAttrs(&f.base, slog.LevelWarn, "secret read by failover", slog.String("path", f.route.path),
 		slog.String("stage", f.route.stage.String()), slog.String("source", res.secret.Source()), slog.Any("cause", res.cause()))
 }

@@ -103,7 +103,7 @@ func (f *flight) endRace(a asked) {
 		return
 	}
 	if a.err == nil {
-		f.spare = &result{secret: f.label(a.secret, true), side: r.leg.side, failover: true, attempts: f.attempts}
+		f.spare = result{secret: f.label(a.secret, true), side: r.leg.side, failover: true, attempts: f.attempts}
 		f.tell()
 	}
 	f.mu.Unlock()

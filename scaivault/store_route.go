@@ -63,9 +63,9 @@ func (s Stage) allows(side Side) bool {
 
 // route finds the stage and the sources of a path. It does no I/O. The route's
 // state is held until it is released.
-func (s *Store) route(ctx context.Context, op, path string) (*route, error) {
-	fail := func(kind error, reason string) (*route, error) {
-		return nil, &Error{Kind: kind, Op: op, Path: wire.Printable(path), Reason: reason}
+func (s *Store) route(ctx context.Context, op, path string) (route, error) {
+	fail := func(kind error, reason string) (route, error) {
+		return route{}, &Error{Kind: kind, Op: op, Path: wire.Printable(path), Reason: reason}
 	}
 	if s.lane.closed() {
 		return fail(ErrClosed, "the Store was closed")
@@ -75,7 +75,7 @@ func (s *Store) route(ctx context.Context, op, path string) (*route, error) {
 	}
 	state := s.hold(path)
 	stage, epoch := s.stage(ctx, path, state)
-	r := &route{
+	r := route{
 		op: op, path: state.path, stage: stage, epoch: epoch, state: state,
 		scaiVault: leg{side: SideScaiVault, source: s.cfg.ScaiVault, path: path, breaker: s.breakers.scaiVault},
 		vault:     leg{side: SideVault},

@@ -22,6 +22,8 @@ type asked struct {
 	secret *Secret
 	err    error
 	took   time.Duration
+	// skipped says that the source was not asked, as its breaker is open.
+	skipped bool
 }
 
 // askSource asks a source with a limit of our own.
