@@ -42,6 +42,8 @@ type CopyOptions struct {
 	// Progress is told after every secret, never concurrently with itself or
 	// Each. May be nil.
 	Progress func(Progress)
+
+	plan *Plan // carried out by CopyPlan; nil: everything that the walk finds
 }
 
 const defaultMaxVersions = 10
@@ -98,7 +100,11 @@ func Copy(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Cop
 	}
 	c := &copier{from: from, to: to, pace: r.pace, opts: *opts}
 	walk := func(ctx context.Context, emit func(job) bool) {
-		r.walk(ctx, emit)
+		if opts.plan != nil {
+			r.walkPlan(opts.plan, emit)
+		} else {
+			r.walk(ctx, emit)
+		}
 		r.walked.Store(ctx.Err() == nil)
 	}
 	return r.end(r.pass(ctx, walk, r.looker(), c.work))
@@ -117,7 +123,7 @@ func (c *copier) work(ctx context.Context, j job) result {
 	item := Item{From: j.from, To: j.to}
 	src, err := c.from.Get(ctx, j.from)
 	if errors.Is(err, scaivault.ErrNotFound) {
-		return absent(j, item, c.from.Name())
+		return j.planned.gone(absent(j, item, c.from.Name()))
 	}
 	if err != nil {
 		return result{item: failed(item, "", err)}
@@ -130,11 +136,11 @@ func (c *copier) work(ctx context.Context, j job) result {
 		item.Outcome, item.ToVersion = Unchanged, j.looked.Version()
 		return result{item: item}
 	}
-	return result{item: c.bring(ctx, item, src)}
+	return result{item: c.bring(ctx, j, item, src)}
 }
 
 // bring brings the destination up to date, if it may.
-func (c *copier) bring(ctx context.Context, item Item, src *scaivault.Secret) Item {
+func (c *copier) bring(ctx context.Context, j job, item Item, src *scaivault.Secret) Item {
 	dst, err := c.to.Get(ctx, item.To)
 	latest := 0
 	switch {
@@ -149,6 +155,9 @@ func (c *copier) bring(ctx context.Context, item Item, src *scaivault.Secret) It
 	if src.Equal(dst) {
 		item.Outcome = Unchanged
 		return item
+	}
+	if changed, ok := j.planned.outdated(item, src, dst); ok {
+		return changed
 	}
 	if dst != nil && !c.opts.Overwrite {
 		ours, err := c.ours(ctx, item, src, dst)

@@ -148,9 +148,6 @@ func (i *Inventory) Secrets() int {
 	return n
 }
 
-// writesPerMinute is what ScaiVault's managed service allows one identity.
-const writesPerMinute = 100
-
 // String is a table for people.
 func (i *Inventory) String() string {
 	var b strings.Builder

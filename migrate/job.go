@@ -29,6 +29,9 @@ type job struct {
 	// looked is what the destination held when many were looked at together;
 	// nil where it was not looked at, or could not be read.
 	looked *scaivault.Secret
+	// planned is what a plan saw of it; nil without a plan. It is asked right
+	// before the write.
+	planned *planned
 }
 
 // A result is what became of a job.

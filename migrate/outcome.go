@@ -49,6 +49,17 @@ const (
 	Kept
 )
 
+// The further outcomes of [CopyPlan], of secrets that are not as the plan saw
+// them and were not touched.
+const (
+	// SourceChanged has another version in the source.
+	SourceChanged Outcome = iota + 48
+	// DestinationChanged has another version in the destination.
+	DestinationChanged
+	// SourceGone is no longer in the source.
+	SourceGone
+)
+
 // A known is one outcome with its name, its sign, and whether it needs
 // somebody's attention.
 type known struct {
@@ -72,6 +83,9 @@ var outcomes = []known{
 	{Skipped, "skipped", ".", false},
 	{Kept, "kept", "=", true},
 	{Conflict, "conflict", "!", true},
+	{SourceChanged, "source changed", "!", true},
+	{DestinationChanged, "destination changed", "!", true},
+	{SourceGone, "source gone", "!", true},
 	{Failed, "failed", "!", true},
 }
 

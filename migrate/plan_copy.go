@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// CopyPlan carries a plan out: it is [Copy] for the secrets that the plan
+// creates or updates. Before each write it looks whether source and destination
+// still are what the plan saw, and leaves the secret alone otherwise: that is
+// [SourceChanged], [DestinationChanged] or [SourceGone]. A destination that
+// holds the source's data already is [Unchanged], so a run that was interrupted
+// is simply started again.
+//
+// Secrets for which the plan writes nothing are not looked at; they stand in
+// the report as the plan has them, so that [Report.Err] is not nil while a
+// conflict is left.
+//
+// from and to must be those of the plan. Of opts, Prefixes must be nil, and
+// Overwrite and Cluster are the plan's. The plan must not be closed meanwhile.
+func CopyPlan(ctx context.Context, from From, to To, plan *Plan, opts *CopyOptions) (*Report, error) {
+	const op = "copy plan"
+	o := CopyOptions{}
+	if opts != nil {
+		o = *opts
+	}
+	if plan == nil || plan.items == nil {
+		return nil, invalid(op, "a plan is needed, and this one is nil or closed")
+	}
+	if plan.mapping == nil {
+		return nil, invalid(op, "the plan was read without its mapping; give ReadPlan the mapping that it was made with")
+	}
+	if err := checkEndpoints(op, from, to, plan.mapping); err != nil {
+		return nil, err
+	}
+	h := plan.Header
+	switch {
+	case planSide(from) != h.From || planSide(to) != h.To:
+		return nil, invalid(op, fmt.Sprintf("the plan is about %s → %s, and these are %s → %s", h.From.Name, h.To.Name, from.Name(), to.Name()))
+	case len(o.Prefixes) > 0:
+		return nil, invalid(op, "Prefixes are the plan's; make a plan with these prefixes")
+	case o.Cluster != "" && o.Cluster != h.Cluster:
+		return nil, invalid(op, fmt.Sprintf("the plan is about the cluster %q", h.Cluster))
+	}
+	o.Cluster, o.Overwrite, o.plan = h.Cluster, h.Overwrite, plan
+	return Copy(ctx, from, to, plan.mapping, &o)
+}
+
+// A planned is what a plan saw of a secret. A nil pointer stands for no plan.
+type planned struct {
+	fromVersion, toVersion int
+}
+
+// outdated tells whether the plan saw something else than what is there right
+// before the write. What is nil is not there; dst may be nil.
+func (p *planned) outdated(item Item, src, dst *scaivault.Secret) (Item, bool) {
+	if p == nil {
+		return item, false
+	}
+	there := 0
+	if dst != nil {
+		there = dst.Version()
+	}
+	switch {
+	case src.Version() != p.fromVersion:
+		item.Outcome = SourceChanged
+		item.Reason = fmt.Sprintf("the plan saw version %d of the source, and it is at %d; make a new plan", p.fromVersion, src.Version())
+	case there != p.toVersion:
+		item.Outcome = DestinationChanged
+		item.Reason = fmt.Sprintf("the plan saw %s in the destination, and there is %s; make a new plan", versionText(p.toVersion), versionText(there))
+	default:
+		return item, false
+	}
+	return item, true
+}
+
+func versionText(version int) string {
+	if version == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("version %d", version)
+}
+
+// gone says of a secret that the plan saw that it is no longer there.
+func (p *planned) gone(res result) result {
+	if p == nil || res.item.Outcome != Skipped {
+		return res
+	}
+	res.item.Outcome = SourceGone
+	res.item.Reason = "the plan saw it, and it is no longer in the source; make a new plan"
+	return res
+}
+
+// walkPlan finds the jobs of a plan.
+func (r *run) walkPlan(p *Plan, emit func(job) bool) {
+	for item, err := range p.Items() {
+		j := r.plannedJob(item)
+		if err != nil {
+			j = job{decided: &Item{From: item.From, Outcome: Failed, Reason: "the rest of the plan could not be read from its temporary file", Err: err}}
+		}
+		if !emit(j) {
+			return
+		}
+	}
+}
+
+// plannedJob makes a job of a plan's item.
+func (r *run) plannedJob(item PlanItem) job {
+	if !item.Action.Writes() {
+		return job{from: item.From, to: item.To, unmapped: item.Action == ActionNotMapped, decided: &Item{
+			From: item.From, To: item.To, FromVersion: item.FromVersion, ToVersion: item.ToVersion,
+			Outcome: item.Action.outcome(), Reason: "by the plan: " + item.Action.String() + reasonTail(item.Reason),
+		}}
+	}
+	j := r.newJob(item.From, listed)
+	if j.to != item.To {
+		j.decided = &Item{From: item.From, To: item.To, Outcome: Failed, Reason: "the mapping gives it another name than the plan"}
+	}
+	j.planned = &planned{fromVersion: item.FromVersion, toVersion: item.ToVersion}
+	return j
+}
+
+func reasonTail(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/scailabs/scaivault-go/internal/disksort"
+	"github.com/scailabs/scaivault-go/scaivault"
+)
+
+// PlanOptions are the optional parts of [NewPlan]. A nil pointer means the
+// zero value.
+type PlanOptions struct {
+	// Prefixes are the subtrees to plan for, by the names of the side that is
+	// read: "kv/data/apps". "/**" at the end is understood. If nil, all that
+	// the mapping's rules name and that is not proxied.
+	Prefixes []string
+	// Workers is how many secrets are under way at once. If zero, 8.
+	Workers int
+	// PerSecond is how many secrets at most are begun in a second. If zero,
+	// no limit.
+	PerSecond float64
+	// Overwrite plans to write over what somebody else has written. Such an
+	// item is an [ActionUpdate] whose reason says so. If false, it is an
+	// [ActionConflict].
+	Overwrite bool
+	// Cluster plans only for the rules of this cluster. If empty, for those
+	// that name none.
+	Cluster string
+	// Instances is how many instances of services will read these secrets,
+	// and TTL how long each keeps one in its cache. If both are set, the plan
+	// says what that makes in a minute, against the read limit.
+	Instances int
+	TTL       time.Duration
+	// WritesPerMinute and ReadsPerMinute are the destination's limits for one
+	// identity. If zero, those of ScaiVault's managed service, 100 and 1,000;
+	// for a plan to Vault no limit of writes.
+	WritesPerMinute int
+	ReadsPerMinute  int
+	// Each is told every item, in no order and never concurrently. Its error
+	// stops the run and is returned. May be nil.
+	Each func(PlanItem) error
+	// Progress is told after every secret, never concurrently with itself or
+	// Each. May be nil.
+	Progress func(Progress)
+	// TempDir is where the items are sorted. If empty, the system's directory
+	// for temporary files.
+	TempDir string
+}
+
+func (o *PlanOptions) check() error {
+	switch {
+	case o.Instances < 0:
+		return invalid("plan", "Instances is negative")
+	case o.TTL < 0:
+		return invalid("plan", "TTL is negative")
+	case (o.Instances > 0) != (o.TTL > 0):
+		return invalid("plan", "Instances and TTL belong together; set both or neither")
+	case o.WritesPerMinute < 0 || o.ReadsPerMinute < 0:
+		return invalid("plan", "a limit is negative; 0 means that of the managed service")
+	}
+	return nil
+}
+
+// NewPlan looks at both sides as [Copy] does and says what a Copy would do,
+// secret by secret, without writing anything. It takes the requests of a Copy
+// that is a dry run.
+//
+// The error is not nil if the run could not start, if ctx ended, if Each
+// returned an error or if there is no room on the disk; there is no plan then.
+// What of single secrets needs attention is in the plan alone: see [Plan.Err].
+//
+// A KV v1 secret has no version, so of such a secret CopyPlan can't see
+// whether it was changed after the plan was made; it copies what it finds.
+func NewPlan(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *PlanOptions) (*Plan, error) {
+	if opts == nil {
+		opts = &PlanOptions{}
+	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	if err := checkEndpoints("plan", from, to, m); err != nil {
+		return nil, err
+	}
+	r, err := newRoute("plan", m, opts.Cluster, from.Side())
+	if err != nil {
+		return nil, err
+	}
+	prefixes, err := cleanPrefixes("plan", opts.Prefixes, from.Side())
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{
+		opts: *opts, route: r, toSide: to.Side(), tops: newTerritory(prefixes), met: map[string]bool{},
+		items: &disksort.Sorter{Dir: opts.TempDir}, counts: map[Action]int{},
+	}
+	report, err := Copy(ctx, from, to, m, &CopyOptions{
+		Prefixes: opts.Prefixes, Workers: opts.Workers, PerSecond: opts.PerSecond, Cluster: opts.Cluster,
+		DryRun: true, Each: p.take, Progress: opts.Progress,
+	})
+	if err == nil {
+		err = p.missing()
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.items.Close())
+	}
+	plan := &Plan{items: p.items, mapping: m, cause: report.Err(), Header: PlanHeader{
+		Format: planFormat, FormatVersion: planVersion, Made: time.Now().UTC().Truncate(time.Second),
+		From: planSide(from), To: planSide(to), Cluster: opts.Cluster, Prefixes: slices.Sorted(slices.Values(prefixes)),
+		Overwrite: opts.Overwrite, Counts: p.counts,
+	}}
+	if err := plan.close(opts); err != nil {
+		return nil, errors.Join(err, plan.Close())
+	}
+	return plan, nil
+}
+
+// close fills in what is known when all items are in.
+func (p *Plan) close(opts *PlanOptions) error {
+	var err error
+	if p.Header.Mapping, err = mappingDigest(p.mapping); err != nil {
+		return err
+	}
+	toScaiVault := p.Header.To.Side == scaivault.SideScaiVault.String()
+	writes := p.Count(ActionCreate, ActionUpdate)
+	p.Header.Sums = opts.sums(writes, writes+p.Count(ActionUnchanged, ActionConflict), toScaiVault)
+	p.Header.Digest, err = p.digest()
+	return err
+}
+
+// digest is of all lines but the header.
+func (p *Plan) digest() (string, error) {
+	h := sha256.New()
+	for record, err := range p.lines() {
+		if err != nil {
+			return "", err
+		}
+		h.Write(record.Value)
+		h.Write([]byte{'\n'})
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// A planner makes plan items of what a dry run tells.
+type planner struct {
+	opts   PlanOptions
+	route  *route
+	toSide scaivault.Side
+	tops   territory       // the prefixes that were given
+	met    map[string]bool // those of them in which there is something
+	items  *disksort.Sorter
+	counts map[Action]int
+}
+
+// take takes one item of the dry run.
+func (p *planner) take(i Item) error {
+	p.noteTop(i.From)
+	_, mapped := p.route.there(i.From)
+	item := PlanItem{
+		Action: actionOf(i, !mapped && i.Outcome == Skipped, isRefused(i.To, p.toSide) && i.To != ""),
+		From:   i.From, To: i.To, FromVersion: i.FromVersion, ToVersion: i.ToVersion, Reason: i.why(),
+	}
+	if item.Action == ActionConflict && p.opts.Overwrite && item.ToVersion > 0 {
+		item.Action, item.Reason = ActionUpdate, "overwrites what somebody else wrote, as Overwrite is set"
+	}
+	return p.add(item)
+}
+
+func (p *planner) add(item PlanItem) error {
+	record, err := item.record()
+	if err != nil {
+		return err
+	}
+	if err := p.items.Add(record); err != nil {
+		return err
+	}
+	p.counts[item.Action]++
+	if p.opts.Each != nil {
+		return p.opts.Each(item)
+	}
+	return nil
+}
+
+// noteTop remembers that there is something in a prefix that was given.
+func (p *planner) noteTop(name string) {
+	for top := range p.tops {
+		if !p.met[top] && (name == top || coveredBy(top, name)) {
+			p.met[top] = true
+		}
+	}
+}
+
+func coveredBy(prefix, name string) bool {
+	_, ok := below(prefix, name)
+	return ok
+}
+
+// missing tells of prefixes in which there is nothing, as their names may be
+// misspelt.
+func (p *planner) missing() error {
+	for _, top := range p.tops.sorted() {
+		if p.met[top] {
+			continue
+		}
+		reason := "nothing is there: the subtree does not exist, is empty, or the token may not list it; check the name"
+		if err := p.add(PlanItem{Action: ActionFailed, From: top, Reason: reason}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
