@@ -19,7 +19,8 @@ func TestTheTopLevelIsExactlyThis(t *testing.T) {
 	require.NoError(t, err)
 	var names []string
 	for _, entry := range entries {
-		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") {
+		// In a linked worktree .git is a file.
+		if (entry.IsDir() || entry.Name() == ".git") && strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		names = append(names, entry.Name())
