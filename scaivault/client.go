@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"github.com/scailabs/scaivault-go/internal/endpoint"
+	"github.com/scailabs/scaivault-go/internal/retry"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -30,11 +32,11 @@ type clientCore struct {
 	cfg       ClientConfig
 	tokens    TokenSource
 	cache     *tokenCache // nil: tokens is the caller's own
-	endpoints endpoints
+	endpoints endpoint.Set
 	http      *http.Client
 	ownPool   bool
 	userAgent string
-	budget    *retryBudget
+	budget    *retry.Budget
 	pace      *pacer
 	stats     clientCounts
 	closed    atomic.Bool
@@ -51,8 +53,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	hc, own := cfg.httpClient()
 	core := &clientCore{
-		cfg: cfg, tokens: cfg.Token, endpoints: newEndpoints(urls, cfg.endpointPause()), http: hc, ownPool: own,
-		userAgent: userAgent(cfg.UserAgent), budget: newRetryBudget(cfg.Retry.budget()), pace: newPacer(cfg.Pace),
+		cfg: cfg, tokens: cfg.Token, endpoints: endpoint.NewSet(urls, cfg.endpointPause()), http: hc, ownPool: own,
+		userAgent: userAgent(cfg.UserAgent), budget: cfg.Retry.bounds().NewBudget(), pace: newPacer(cfg.Pace),
 	}
 	if fetcher, ok := cfg.Token.(tokenFetcher); ok {
 		core.cache = newTokenCache(fetcher)

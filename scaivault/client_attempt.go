@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/endpoint"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -22,40 +23,40 @@ import (
 type attempt struct {
 	*Client
 	r       *request
-	at      *endpoint
+	at      *endpoint.Endpoint
 	timeout time.Duration
-	connect time.Duration // bounds the wait for a connection; 0 for timeout alone
-	fault   fault         // what it says about the endpoint
+	connect time.Duration  // bounds the wait for a connection; 0 for timeout alone
+	fault   endpoint.Fault // what it says about the endpoint
 }
 
 // send sends the request and reads the whole answer.
 func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
 	attemptCtx, cancel := a.bounded(ctx)
 	defer cancel()
-	sent := &sentTrace{at: a.at}
-	req, err := a.request(httptrace.WithClientTrace(attemptCtx, sent.hooks(cancel)), token)
+	sent := endpoint.Watch(a.at)
+	req, err := a.request(httptrace.WithClientTrace(attemptCtx, sent.Hooks(cancel)), token)
 	if err != nil {
-		a.fault = faultOpen
+		a.fault = endpoint.FaultOpen
 		return nil, &Error{Kind: ErrInvalid, Op: a.r.op, Source: sourceScaiVault, Path: wire.Printable(a.r.path), Err: err}
 	}
 	if !a.r.reads {
-		sent.guard(req)
+		sent.Guard(req)
 	}
 	if a.connect > 0 {
-		defer time.AfterFunc(a.connect, sent.giveUpDialling(cancel)).Stop()
+		defer time.AfterFunc(a.connect, sent.GiveUpDialling(cancel)).Stop()
 	}
 	a.stats.requests.Add(1)
-	a.at.requests.Add(1)
+	a.at.Requests.Add(1)
 	resp, err := a.http.Do(req)
 	if err != nil {
 		e := a.failed(ctx, err)
-		if sent.gaveUp.Load() && ctx.Err() == nil {
-			e.Reason, a.fault = fmt.Sprintf("no connection within %v", a.connect.Round(time.Millisecond)), faultHard
+		if sent.GaveUp() && ctx.Err() == nil {
+			e.Reason, a.fault = fmt.Sprintf("no connection within %v", a.connect.Round(time.Millisecond)), endpoint.FaultHard
 		}
-		if a.r.reads {
+		if a.r.reads || !sent.Possible(err) {
 			return nil, e
 		}
-		return nil, sent.mark(e, err)
+		return nil, sentError{e}
 	}
 	defer resp.Body.Close()
 	a.pace.learn(a.r, resp)
@@ -78,11 +79,11 @@ func (a *attempt) bounded(ctx context.Context) (context.Context, context.CancelF
 
 // read makes an answer, or its error, of a response.
 func (a *attempt) read(resp *http.Response, body []byte, scrub func(*Error)) (*answer, error) {
-	a.fault = faultNone
+	a.fault = endpoint.FaultNone
 	if resp.StatusCode/100 == 2 || a.r.anyStatus {
 		ans := &answer{status: resp.StatusCode, header: resp.Header, body: body, scrub: scrub}
 		if a.r.reads && !a.r.anyStatus && isPage(body) {
-			a.fault = faultSoft
+			a.fault = endpoint.FaultSoft
 			return nil, ans.malformed(*a.r, notJSON+describe(resp.StatusCode, resp.Header, body))
 		}
 		return ans, nil
@@ -101,9 +102,9 @@ func (a *attempt) failed(ctx context.Context, cause error) *Error {
 	e := a.transportError(ctx, *a.r, a.timeout, cause)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		a.fault = faultOpen
+		a.fault = endpoint.FaultOpen
 	case ctx.Err() != nil:
-		a.fault = faultSoft
+		a.fault = endpoint.FaultSoft
 	default:
 		a.fault = faultOf(e, isTimeout(cause) || isDial(cause))
 	}
@@ -172,7 +173,7 @@ func (a *attempt) request(ctx context.Context, token string) (*http.Request, err
 
 // address puts the endpoint, the path and the query into a URL.
 func (a *attempt) address(u *url.URL, apiPath string) error {
-	base := a.at.url
+	base := a.at.URL
 	u.Scheme, u.Host = base.Scheme, base.Host
 	u.Path = base.Path + apiPath
 	if strings.IndexByte(apiPath, '%') >= 0 || base.RawPath != "" {

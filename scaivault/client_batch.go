@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scailabs/scaivault-go/internal/jsonvalue"
+	"github.com/scailabs/scaivault-go/internal/retry"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -87,7 +88,7 @@ func (c *Client) GetBatch(ctx context.Context, paths []string) (map[string]*Secr
 		ask = append(ask, path)
 	}
 	b.ask(ctx, ask)
-	if again := b.again; len(again) > 0 && c.cfg.Retry.maxRetries() > 0 && b.pause(ctx) {
+	if again := b.again; len(again) > 0 && c.cfg.Retry.bounds().Repeats() > 0 && b.pause(ctx) {
 		b.ask(ctx, again)
 	}
 	if len(b.failed) > 0 {
@@ -123,7 +124,7 @@ func (b *batch) ask(ctx context.Context, paths []string) {
 func (b *batch) pause(ctx context.Context) bool {
 	ctx, cancel := b.c.withDeadline(ctx)
 	defer cancel()
-	return sleep(ctx, max(b.retryAfter, b.c.cfg.Retry.waits().NextBackOff()))
+	return retry.Sleep(ctx, max(b.retryAfter, b.c.cfg.Retry.bounds().Waits().NextBackOff()))
 }
 
 // refuse notes that one path has no secret in the answer. It is asked for again

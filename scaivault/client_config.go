@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/endpoint"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -126,8 +127,8 @@ func (c *ClientConfig) validate() ([]*url.URL, error) {
 	if c.TenantInPath && c.TenantID == "" {
 		problem("TenantInPath: set TenantID too, or leave both empty for the token's own tenant")
 	}
-	if len(c.URLs) > maxEndpoints {
-		problem("URLs: give %d at most", maxEndpoints)
+	if len(c.URLs) > endpoint.Max {
+		problem("URLs: give %d at most", endpoint.Max)
 	}
 	c.validateTLS(problem)
 	c.validateBounds(problem)

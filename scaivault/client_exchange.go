@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/endpoint"
+	"github.com/scailabs/scaivault-go/internal/retry"
 	"github.com/scailabs/scaivault-go/internal/wire"
 
 	"github.com/cenkalti/backoff/v4"
@@ -69,7 +71,7 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 	for {
 		ans, err := x.attempt(ctx, at)
 		if err == nil {
-			c.budget.succeeded()
+			c.budget.Succeeded()
 			return ans, nil
 		}
 		var e *Error
@@ -80,7 +82,7 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 			at = next
 			continue
 		}
-		if wait, ok := x.wait(e); !ok || !sleep(ctx, wait) {
+		if wait, ok := x.wait(e); !ok || !retry.Sleep(ctx, wait) {
 			if ctx.Err() != nil {
 				last := *e
 				return nil, c.interrupted(ctx, &last)
@@ -109,10 +111,10 @@ type exchanger struct {
 }
 
 // first chooses an endpoint to begin with, or to begin again with.
-func (x *exchanger) first() choice {
-	at, ok := x.endpoints.pick(0, !x.r.reads)
+func (x *exchanger) first() endpoint.Choice {
+	at, ok := x.endpoints.Pick(0, !x.r.reads)
 	if !ok {
-		at, _ = x.endpoints.anyone(0)
+		at, _ = x.endpoints.Anyone(0)
 	}
 	return at
 }
@@ -131,25 +133,25 @@ func (x *exchanger) mayRepeat(err error) bool {
 // elsewhere chooses another endpoint, at once, where one has no answer that is
 // the service's. It does not count against the budget: each is asked once. If
 // none is thought to work, all are asked.
-func (x *exchanger) elsewhere(e *Error) (choice, bool) {
-	if faultOf(e, false) == faultNone {
-		return choice{}, false
+func (x *exchanger) elsewhere(e *Error) (endpoint.Choice, bool) {
+	if faultOf(e, false) == endpoint.FaultNone {
+		return endpoint.Choice{}, false
 	}
-	if next, ok := x.endpoints.pick(x.tried, !x.r.reads); ok {
+	if next, ok := x.endpoints.Pick(x.tried, !x.r.reads); ok {
 		return next, true
 	}
-	if x.endpoints.works() {
-		return choice{}, false
+	if x.endpoints.Works() {
+		return endpoint.Choice{}, false
 	}
 	return x.anyone(e)
 }
 
 // anyone chooses one more endpoint when the call would fail otherwise.
-func (x *exchanger) anyone(e *Error) (choice, bool) {
-	if faultOf(e, false) == faultNone {
-		return choice{}, false
+func (x *exchanger) anyone(e *Error) (endpoint.Choice, bool) {
+	if faultOf(e, false) == endpoint.FaultNone {
+		return endpoint.Choice{}, false
 	}
-	return x.endpoints.anyone(x.tried)
+	return x.endpoints.Anyone(x.tried)
 }
 
 // wait tells whether the request may be repeated, and how long to wait before.
@@ -159,8 +161,8 @@ func (x *exchanger) wait(e *Error) (time.Duration, bool) {
 	if class == retryNever {
 		return 0, false
 	}
-	inBudget := told || x.budget.failed() // what is not repeated is a failure, too
-	if x.r.once || x.repeats >= x.cfg.Retry.maxRetries() || class == retryOnce && x.onces > 0 {
+	inBudget := told || x.budget.Failed() // what is not repeated is a failure, too
+	if x.r.once || x.repeats >= x.cfg.Retry.bounds().Repeats() || class == retryOnce && x.onces > 0 {
 		return 0, false
 	}
 	if !inBudget {
@@ -172,16 +174,16 @@ func (x *exchanger) wait(e *Error) (time.Duration, bool) {
 		x.onces++
 	}
 	if x.waits == nil {
-		x.waits = x.cfg.Retry.waits()
+		x.waits = x.cfg.Retry.bounds().Waits()
 	}
 	return e.RetryAfter + x.waits.NextBackOff(), true
 }
 
 // attempt asks one endpoint, once, and once more with a new token after a 401.
-func (x *exchanger) attempt(ctx context.Context, at choice) (*answer, error) {
-	x.tried |= 1 << at.index
-	said := faultOpen
-	defer func() { at.report(said) }()
+func (x *exchanger) attempt(ctx context.Context, at endpoint.Choice) (*answer, error) {
+	x.tried |= 1 << at.Index
+	said := endpoint.FaultOpen
+	defer func() { at.Report(said) }()
 	x.final = true // until something was sent
 	if x.closed.Load() {
 		return nil, &Error{Kind: ErrClosed, Op: x.r.op, Source: sourceScaiVault, Path: wire.Printable(x.r.path)}
@@ -200,11 +202,11 @@ func (x *exchanger) attempt(ctx context.Context, at choice) (*answer, error) {
 		return nil, err
 	}
 	x.final = false
-	a := attempt{Client: x.Client, r: &x.r, at: at.endpoint, timeout: defaultTo(x.r.wait, x.cfg.attemptTimeout())}
+	a := attempt{Client: x.Client, r: &x.r, at: at.Endpoint, timeout: defaultTo(x.r.wait, x.cfg.attemptTimeout())}
 	if x.r.reads {
-		a.timeout = x.endpoints.timeout(ctx, at, x.tried, a.timeout)
+		a.timeout = x.endpoints.Timeout(ctx, at, x.tried, a.timeout)
 	} else if len(x.endpoints) > 1 { // nothing is sent before there is a connection
-		a.connect = x.endpoints.timeout(ctx, at, x.tried, a.timeout)
+		a.connect = x.endpoints.Timeout(ctx, at, x.tried, a.timeout)
 	}
 	ans, err := a.send(ctx, token)
 	said = a.fault
@@ -222,17 +224,17 @@ func (x *exchanger) attempt(ctx context.Context, at choice) (*answer, error) {
 
 // faultOf tells what an error says about the endpoint. What ScaiVault itself
 // answers is no fault, but for the statuses of a gateway.
-func faultOf(e *Error, unreached bool) fault {
+func faultOf(e *Error, unreached bool) endpoint.Fault {
 	var large tooLargeError
 	switch {
 	case !errors.Is(e.Kind, ErrUnavailable) || errors.As(e.Err, &large):
-		return faultNone
+		return endpoint.FaultNone
 	case e.Code != "" && !isGatewayStatus(e.Status):
-		return faultNone
+		return endpoint.FaultNone
 	case unreached:
-		return faultHard
+		return endpoint.FaultHard
 	default:
-		return faultSoft
+		return endpoint.FaultSoft
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/scailabs/scaivault-go/internal/retry"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -166,7 +167,7 @@ func (p *pacer) turn(ctx context.Context, r *request, category Category, units i
 	if delay <= 0 {
 		return nil
 	}
-	if r.once || !sleep(ctx, delay) {
+	if r.once || !retry.Sleep(ctx, delay) {
 		reservation.Cancel()
 		return &Error{
 			Kind: ErrRateLimited, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path), RetryAfter: delay,

@@ -3,13 +3,11 @@
 package scaivault
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"github.com/scailabs/scaivault-go/internal/retry"
 )
 
 // A RetryConfig bounds the repetition of a call. Reads are repeated as the
@@ -33,27 +31,7 @@ type RetryConfig struct {
 	Budget int
 }
 
-func (r RetryConfig) minWait() time.Duration { return defaultTo(r.MinWait, 100*time.Millisecond) }
-func (r RetryConfig) maxWait() time.Duration { return defaultTo(r.MaxWait, 2*time.Second) }
-func (r RetryConfig) budget() int            { return defaultTo(r.Budget, 50) }
-
-func (r RetryConfig) maxRetries() int {
-	if r.MaxRetries < 0 {
-		return 0
-	}
-	return defaultTo(r.MaxRetries, 2)
-}
-
-// waits has full jitter: the library takes its interval as the middle, so half
-// of each bound makes everything between zero and the bound equally likely.
-func (r RetryConfig) waits() backoff.BackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(r.minWait()/2),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(max(r.minWait(), r.maxWait())/2),
-		backoff.WithRandomizationFactor(1),
-		backoff.WithMaxElapsedTime(0))
-}
+func (r RetryConfig) bounds() retry.Bounds { return retry.Bounds(r) }
 
 // A retryClass says how often a request may be repeated after a failure.
 type retryClass uint8
@@ -89,63 +67,4 @@ func retryClassOf(e *Error) retryClass {
 // stands before it, is not there.
 func isGatewayStatus(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
-}
-
-// A retryBudget is a token bucket as in gRPC's proposal A6: a failure takes a
-// token, a success gives a tenth back, and requests are repeated only while it
-// is more than half full.
-type retryBudget struct {
-	mu     sync.Mutex // guards tokens
-	tokens float64
-	full   float64 // 0: no bound
-}
-
-// tokenRatio is what a success gives back.
-const tokenRatio = 0.1
-
-func newRetryBudget(size int) *retryBudget {
-	full := float64(2 * max(0, size))
-	return &retryBudget{tokens: full, full: full}
-}
-
-func (b *retryBudget) succeeded() {
-	if b.full == 0 {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tokens = min(b.full, b.tokens+tokenRatio)
-}
-
-// failed counts a failure and tells whether it may be repeated.
-func (b *retryBudget) failed() bool {
-	if b.full == 0 {
-		return true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tokens = max(0, b.tokens-1)
-	return b.tokens >= b.full/2
-}
-
-// left is how many failures in a row may still be repeated.
-func (b *retryBudget) left() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return int(max(0, b.tokens-b.full/2))
-}
-
-// sleep waits, unless ctx ends or would end first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }

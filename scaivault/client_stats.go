@@ -61,12 +61,12 @@ func (c *Client) Stats() ClientStats {
 		Requests: c.stats.requests.Load(), Retries: c.stats.retries.Load(), RetriesDenied: c.stats.denied.Load(),
 		RetryBudget: -1, Limits: c.pace.known(),
 	}
-	if c.budget.full > 0 {
-		s.RetryBudget = c.budget.left()
+	if c.budget.Bounded() {
+		s.RetryBudget = c.budget.Left()
 	}
 	for _, e := range c.endpoints {
 		s.Endpoints = append(s.Endpoints, EndpointStats{
-			Host: e.url.Host, State: e.state(), Requests: e.requests.Load(), Failures: e.failures.Load(),
+			Host: e.URL.Host, State: e.State(), Requests: e.Requests.Load(), Failures: e.Failures.Load(),
 		})
 	}
 	return s

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/endpoint"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -41,7 +42,7 @@ func (c *Client) transportError(ctx context.Context, r request, timeout time.Dur
 		e.Reason = "the connection was closed without an answer"
 	case errors.Is(cause, context.Canceled): // not by the caller
 		e.Reason = "the transport gave up, or the endpoint gave back one connection after the other"
-	case givenBack(cause):
+	case endpoint.GivenBack(cause):
 		e.Reason = "the endpoint gave the request back unseen"
 	case tellsNoContent(cause):
 		e.Err = cause

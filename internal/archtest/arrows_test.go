@@ -135,8 +135,8 @@ func TestTheVaultDependencyCanBeDropped(t *testing.T) {
 // examples may import all of them.
 var direct = map[string][]string{
 	"github.com/hashicorp/vault/api":      {"scaivault/vault", "internal/vaultchecks"},
-	"github.com/cenkalti/backoff/v4":      {"scaivault", "scaivault/vault", "federation", "migrate"},
-	"github.com/sony/gobreaker/v2":        {"scaivault"},
+	"github.com/cenkalti/backoff/v4":      {"internal", "scaivault", "scaivault/vault", "federation", "migrate"},
+	"github.com/sony/gobreaker/v2":        {"internal", "scaivault"},
 	"go.yaml.in/yaml/v3":                  {"scaivault", "migrate"},
 	"golang.org/x/oauth2":                 {"scaivault"},
 	"golang.org/x/sync":                   {"scaivault", "scaivault/vault", "migrate"},

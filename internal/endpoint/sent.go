@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package scaivault
+package endpoint
 
 import (
 	"crypto/tls"
@@ -18,17 +18,23 @@ import (
 // gives back each one by HTTP/2's GOAWAY or PROTOCOL_ERROR.
 const maxFreshConns = 3
 
-// A sentTrace watches what the transport does with the request of one attempt:
+// A Sent watches what the transport does with the request of one attempt:
 // whether it can have left, and whether it may be sent again below us.
-type sentTrace struct {
-	at         *endpoint
+type Sent struct {
+	at         *Endpoint
 	asked, got atomic.Bool
 	fresh      atomic.Int32
 	gaveUp     atomic.Bool // there was no connection in time
 }
 
-// giveUpDialling ends an attempt for which there is no connection yet.
-func (s *sentTrace) giveUpDialling(stop func()) func() {
+// Watch watches a request to an endpoint.
+func Watch(at *Endpoint) *Sent { return &Sent{at: at} }
+
+// GaveUp tells whether GiveUpDialling has ended the attempt.
+func (s *Sent) GaveUp() bool { return s.gaveUp.Load() }
+
+// GiveUpDialling ends an attempt for which there is no connection yet.
+func (s *Sent) GiveUpDialling(stop func()) func() {
 	return func() {
 		if s.asked.Load() && !s.got.Load() {
 			s.gaveUp.Store(true)
@@ -37,8 +43,8 @@ func (s *sentTrace) giveUpDialling(stop func()) func() {
 	}
 }
 
-// hooks watches a request; stop ends its attempt.
-func (s *sentTrace) hooks(stop func()) *httptrace.ClientTrace {
+// Hooks watches a request; stop ends its attempt.
+func (s *Sent) Hooks(stop func()) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) {
 			s.asked.Store(true)
@@ -49,7 +55,7 @@ func (s *sentTrace) hooks(stop func()) *httptrace.ClientTrace {
 		GotConn: func(info httptrace.GotConnInfo) {
 			s.got.Store(true)
 			c, ok := info.Conn.(*tls.Conn)
-			s.at.http2.Store(ok && c.ConnectionState().NegotiatedProtocol == "h2")
+			s.at.HTTP2.Store(ok && c.ConnectionState().NegotiatedProtocol == "h2")
 			if !info.Reused {
 				s.fresh.Add(1)
 			}
@@ -60,20 +66,20 @@ func (s *sentTrace) hooks(stop func()) *httptrace.ClientTrace {
 // errSentBefore keeps the transport from sending a write again.
 var errSentBefore = errors.New("the request was sent before")
 
-// guard keeps the transport from sending a write again by itself where that is
+// Guard keeps the transport from sending a write again by itself where that is
 // more than to begin anew. On HTTP/1 it does so only where it had written
 // nothing. On HTTP/2 it does so after an end of the stream that says that
 // nothing was done, and after a PROTOCOL_ERROR, which says no such thing. A
 // request that can't be sent again ends with an error that tells the two apart.
-func (s *sentTrace) guard(r *http.Request) {
+func (s *Sent) Guard(r *http.Request) {
 	body := r.GetBody
 	switch {
 	case body == nil:
-	case s.at.http2.Load():
+	case s.at.HTTP2.Load():
 		r.GetBody = nil
 	default:
 		r.GetBody = func() (io.ReadCloser, error) {
-			if s.at.http2.Load() { // as we know only now
+			if s.at.HTTP2.Load() { // as we know only now
 				return nil, errSentBefore
 			}
 			return body()
@@ -81,15 +87,13 @@ func (s *sentTrace) guard(r *http.Request) {
 	}
 }
 
-// mark wraps the error of a write in a sentError, unless it is certain that
-// nothing was done: a connection was asked for and not given, or the endpoint
-// says that it did not look at the request. A transport that calls no hooks
-// proves nothing, and a dial of its own that failed may have been its second.
-func (s *sentTrace) mark(e *Error, cause error) error {
-	if s.asked.Load() && !s.got.Load() || givenBack(cause) {
-		return e
-	}
-	return sentError{e}
+// Possible tells of a request that ended with cause whether it can have reached
+// the service. It can't where a connection was asked for and not given, or
+// where the endpoint says that it did not look at the request. A transport that
+// calls no hooks proves nothing, and a dial of its own that failed may have been
+// its second.
+func (s *Sent) Possible(cause error) bool {
+	return !(s.asked.Load() && !s.got.Load() || GivenBack(cause))
 }
 
 // givenBackText is what package net/http says of a request that it does not
@@ -98,9 +102,9 @@ func (s *sentTrace) mark(e *Error, cause error) error {
 var givenBackText = regexp.MustCompile(`^http2: Transport: cannot retry err \[(http2: Transport received Server's graceful shutdown GOAWAY|` +
 	`stream error: stream ID \d+; REFUSED_STREAM; received from peer)\] after Request\.Body was written;`)
 
-// givenBack tells whether an endpoint said that it has not looked at a request.
+// GivenBack tells whether an endpoint said that it has not looked at a request.
 // There is no other way to know than the text; if it changes, less is certain.
-func givenBack(err error) bool {
+func GivenBack(err error) bool {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package scaivault
+// Package endpoint chooses among the addresses of one service, by their order
+// and by what was learnt of them, and watches how far a request has come.
+package endpoint
 
 import (
 	"context"
@@ -12,8 +14,8 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// maxEndpoints is how many addresses a Client takes.
-const maxEndpoints = 16
+// Max is how many addresses a Set takes.
+const Max = 16
 
 // probeTimeout bounds the request that tries an endpoint again, as there is
 // another one that works.
@@ -23,29 +25,32 @@ const probeTimeout = 2 * time.Second
 // can be reached. One that cannot be is left alone at once.
 const softFailures = 3
 
-// An endpoint is one address of the service. If there are several, each has a
+// An Endpoint is one address of the service. If there are several, each has a
 // breaker.
-type endpoint struct {
-	url     *url.URL
+type Endpoint struct {
+	URL *url.URL
+	// HTTP2 says what the last connection spoke.
+	HTTP2 atomic.Bool
+	// Requests were sent to it; Failures of them were reported as a fault.
+	Requests, Failures atomic.Uint64
+
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}] // nil for the only endpoint
 	// hard says that the last failure was no connection, or no answer in time.
 	hard atomic.Bool
 	// revived says that it answered although its breaker did not let anything
 	// through, and has not failed since.
 	revived atomic.Bool
-	// http2 says what the last connection spoke.
-	http2              atomic.Bool
-	requests, failures atomic.Uint64
 }
 
-// A fault is what an attempt says about its endpoint.
-type fault uint8
+// A Fault is what an attempt says about its endpoint.
+type Fault uint8
 
+// The faults.
 const (
-	faultNone fault = iota // it works, whatever it answered
-	faultSoft              // it has no answer that counts
-	faultHard              // it can't be reached, or does not answer in time
-	faultOpen              // the caller went away first
+	FaultNone Fault = iota // it works, whatever it answered
+	FaultSoft              // it has no answer that counts
+	FaultHard              // it can't be reached, or does not answer in time
+	FaultOpen              // the caller went away first
 )
 
 // Errors that stand for a fault at the breaker.
@@ -54,13 +59,15 @@ var (
 	errFaultOpen = errors.New("endpoint unknown")
 )
 
-// endpoints are in the order of preference.
-type endpoints []*endpoint
+// A Set is the addresses of one service, in the order of preference.
+type Set []*Endpoint
 
-func newEndpoints(urls []*url.URL, pause time.Duration) endpoints {
-	all := make(endpoints, 0, len(urls))
+// NewSet makes a Set of 1 to [Max] addresses. An endpoint that is left alone is
+// tried again after pause.
+func NewSet(urls []*url.URL, pause time.Duration) Set {
+	all := make(Set, 0, len(urls))
 	for _, u := range urls {
-		e := &endpoint{url: u}
+		e := &Endpoint{URL: u}
 		if len(urls) > 1 {
 			e.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 				Name: u.Host, MaxRequests: 1, Timeout: pause,
@@ -75,17 +82,18 @@ func newEndpoints(urls []*url.URL, pause time.Duration) endpoints {
 	return all
 }
 
-// A choice is an endpoint for one attempt.
-type choice struct {
-	*endpoint
-	index int
+// A Choice is an endpoint for one attempt, which ends with [Choice.Report].
+type Choice struct {
+	*Endpoint
+	// Index is its place in the Set.
+	Index int
 	probe bool            // nobody knows whether it works
 	done  func(err error) // tells the breaker; nil for none
 }
 
-// pick chooses the first endpoint in order that was not tried and whose breaker
+// Pick chooses the first endpoint in order that was not tried and whose breaker
 // allows it; for a write one that is known to work, if there is one.
-func (es endpoints) pick(tried uint32, write bool) (choice, bool) {
+func (es Set) Pick(tried uint32, write bool) (Choice, bool) {
 	if write {
 		if c, ok := es.allowed(tried, gobreaker.StateClosed); ok {
 			return c, true
@@ -94,13 +102,13 @@ func (es endpoints) pick(tried uint32, write bool) (choice, bool) {
 	return es.allowed(tried, gobreaker.StateClosed, gobreaker.StateHalfOpen)
 }
 
-func (es endpoints) allowed(tried uint32, states ...gobreaker.State) (choice, bool) {
+func (es Set) allowed(tried uint32, states ...gobreaker.State) (Choice, bool) {
 	for i, e := range es {
 		if tried&(1<<i) != 0 {
 			continue
 		}
 		if e.breaker == nil {
-			return choice{endpoint: e, index: i}, true
+			return Choice{Endpoint: e, Index: i}, true
 		}
 		state := e.breaker.State()
 		for _, s := range states {
@@ -108,52 +116,52 @@ func (es endpoints) allowed(tried uint32, states ...gobreaker.State) (choice, bo
 				continue
 			}
 			if done, err := e.breaker.Allow(); err == nil {
-				return choice{endpoint: e, index: i, probe: s == gobreaker.StateHalfOpen, done: done}, true
+				return Choice{Endpoint: e, Index: i, probe: s == gobreaker.StateHalfOpen, done: done}, true
 			}
 		}
 		if e.revived.Load() {
-			return choice{endpoint: e, index: i}, true
+			return Choice{Endpoint: e, Index: i}, true
 		}
 	}
-	return choice{}, false
+	return Choice{}, false
 }
 
-// anyone chooses an endpoint that was not tried whatever its breaker says,
+// Anyone chooses an endpoint that was not tried whatever its breaker says,
 // rather one that could be reached. It is for when no other is left: the one
 // that failed may have come back.
-func (es endpoints) anyone(tried uint32) (choice, bool) {
+func (es Set) Anyone(tried uint32) (Choice, bool) {
 	for _, hard := range []bool{false, true} {
 		for i, e := range es {
 			if tried&(1<<i) == 0 && e.hard.Load() == hard {
-				return choice{endpoint: e, index: i, probe: tried != 0}, true
+				return Choice{Endpoint: e, Index: i, probe: tried != 0}, true
 			}
 		}
 	}
-	return choice{}, false
+	return Choice{}, false
 }
 
-// works tells whether any endpoint is thought to work.
-func (es endpoints) works() bool {
+// Works tells whether any endpoint is thought to work.
+func (es Set) Works() bool {
 	for _, e := range es {
-		if e.state() == gobreaker.StateClosed.String() {
+		if e.State() == gobreaker.StateClosed.String() {
 			return true
 		}
 	}
 	return false
 }
 
-// report tells the endpoint's breaker how the attempt went.
-func (c *choice) report(f fault) {
+// Report tells the endpoint's breaker how the attempt went.
+func (c *Choice) Report(f Fault) {
 	var err error
 	switch f {
-	case faultSoft, faultHard:
-		c.failures.Add(1)
-		c.hard.Store(f == faultHard)
+	case FaultSoft, FaultHard:
+		c.Failures.Add(1)
+		c.hard.Store(f == FaultHard)
 		c.revived.Store(false)
 		err = errFault
-	case faultOpen:
+	case FaultOpen:
 		err = errFaultOpen
-	case faultNone:
+	case FaultNone:
 		c.hard.Store(false)
 		if c.done == nil && c.breaker != nil {
 			c.revived.Store(true)
@@ -164,9 +172,9 @@ func (c *choice) report(f fault) {
 	}
 }
 
-// timeout bounds an attempt. Where others could be asked after this one, it
+// Timeout bounds an attempt. Where others could be asked after this one, it
 // leaves them a fair part of the time that ctx has.
-func (es endpoints) timeout(ctx context.Context, c choice, tried uint32, whole time.Duration) time.Duration {
+func (es Set) Timeout(ctx context.Context, c Choice, tried uint32, whole time.Duration) time.Duration {
 	others := 0
 	for i := range es {
 		if tried&(1<<i) == 0 {
@@ -185,8 +193,8 @@ func (es endpoints) timeout(ctx context.Context, c choice, tried uint32, whole t
 	return whole
 }
 
-// state is closed, open or half-open.
-func (e *endpoint) state() string {
+// State is closed, open or half-open.
+func (e *Endpoint) State() string {
 	if e.breaker == nil || e.revived.Load() {
 		return gobreaker.StateClosed.String()
 	}
