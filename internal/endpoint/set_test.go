@@ -44,7 +44,7 @@ func TestFirstOfThoseThatWorkIsPreferred(t *testing.T) {
 		require.Equal(t, "b", pick(t, s, endpoint.FaultNone), "a soft fault is not enough")
 		require.Equal(t, "open", s[0].State())
 		require.True(t, s.Works())
-		time.Sleep(pause)
+		time.Sleep(pause + 1)
 		probe, ok := s.Pick(0, false)
 		require.True(t, ok)
 		require.Equal(t, "a", probe.URL.Host)
