@@ -58,3 +58,72 @@ func metadataChecks() map[string]func(*lab) {
 		},
 	}
 }
+
+func historyChecks() map[string]func(*lab) {
+	return map[string]func(*lab){
+		"metadata is what a read says, without the value": func(l *lab) {
+			l.mount("kv", 2)
+			l.write("kv/data/a", map[string]any{"v": "1"}, &scaivault.PutOptions{Metadata: scaivault.Metadata{Owner: "ops"}})
+			l.seed("kv/data/a", `{"v":"2"}`)
+			src := l.source(l.token(`path "kv/metadata/*" { capabilities = ["read"] }`))
+			info, err := src.Metadata(l.Context(), "kv/data/a")
+			require.NoError(l, err)
+			assert.Equal(l, l.get("kv/data/a").Info(), *info)
+		},
+		"metadata of what is not there is ErrNotFound": func(l *lab) {
+			l.mount("kv", 2)
+			l.put("kv/metadata/onlymeta", `{"custom_metadata":{"a":"b"}}`)
+			l.seed("kv/data/gone", `{"v":"1"}`)
+			l.remove("kv/data/gone")
+			l.seed("kv/data/broken", `{"v":"1"}`)
+			l.put("kv/destroy/broken", `{"versions":[1]}`)
+			for _, path := range []string{"kv/data/missing", "kv/data/onlymeta", "kv/data/gone", "kv/data/broken"} {
+				_, err := l.src.Metadata(l.Context(), path)
+				require.ErrorIs(l, err, scaivault.ErrNotFound, path)
+			}
+			_, err := l.src.Versions(l.Context(), "kv/data/missing")
+			require.ErrorIs(l, err, scaivault.ErrNotFound)
+		},
+		"versions are told with what became of them": func(l *lab) {
+			l.mount("kv", 2)
+			for range 4 {
+				l.seed("kv/data/a", `{"v":"1"}`)
+			}
+			l.put("kv/delete/a", `{"versions":[2]}`)
+			l.put("kv/destroy/a", `{"versions":[3]}`)
+			versions, err := l.src.Versions(l.Context(), "kv/data/a")
+			require.NoError(l, err)
+			require.Len(l, versions, 4)
+			for i, gone := range []bool{false, true, true, false} {
+				assert.Equal(l, i+1, versions[i].Version)
+				assert.Equal(l, gone, versions[i].Deleted, "version %d", i+1)
+				assert.False(l, versions[i].CreatedAt.IsZero())
+			}
+			assert.False(l, versions[1].DeletedAt.IsZero())
+			assert.True(l, versions[3].ExpiresAt.IsZero())
+		},
+		"a version that expires is there until then": func(l *lab) {
+			l.mount("kv", 2)
+			l.put("kv/metadata/a", `{"delete_version_after":"1h"}`)
+			l.seed("kv/data/a", `{"v":"1"}`)
+			info, err := l.src.Metadata(l.Context(), "kv/data/a")
+			require.NoError(l, err)
+			assert.Equal(l, l.get("kv/data/a").Info().ExpiresAt, info.ExpiresAt)
+			versions, err := l.src.Versions(l.Context(), "kv/data/a")
+			require.NoError(l, err)
+			assert.False(l, versions[0].Deleted)
+			assert.Equal(l, info.ExpiresAt, versions[0].ExpiresAt)
+		},
+		"metadata of KV v1 and of what is no secret is ErrInvalid": func(l *lab) {
+			l.mount("secret", 1)
+			l.mount("kv", 2)
+			l.seed("secret/a", `{"v":"1"}`)
+			for _, path := range []string{"secret/a", "kv/metadata/a", "kv/a", "/kv/data/a"} {
+				_, err := l.src.Metadata(l.Context(), path)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+				_, err = l.src.Versions(l.Context(), path)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+			}
+		},
+	}
+}

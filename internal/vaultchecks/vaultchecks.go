@@ -23,7 +23,7 @@ import (
 // starts an empty, unsealed Vault, which it closes at the end of the test.
 func Run(t *testing.T, newServer func(t *testing.T) (address, rootToken string)) {
 	groups := []map[string]func(*lab){
-		pathChecks(), readChecks(), writeChecks(), conditionChecks(), metadataChecks(),
+		pathChecks(), readChecks(), writeChecks(), conditionChecks(), metadataChecks(), historyChecks(),
 		listChecks(), tokenChecks(), mountChecks(), conformanceChecks(),
 	}
 	for _, group := range groups {

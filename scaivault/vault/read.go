@@ -225,13 +225,7 @@ func (s *Source) parseV2(t target, a *answer) (*scaivault.Secret, int, error) {
 	meta := v.Metadata
 	switch {
 	case a.status == http.StatusNotFound && ok:
-		e := s.failure(t, scaivault.ErrNotFound, fmt.Sprintf("version %d was deleted; Vault can still undelete it", meta.Version))
-		if meta.Destroyed {
-			e.Reason = fmt.Sprintf("version %d was destroyed", meta.Version)
-		}
-		e.Status = a.status
-		e.Details = fmt.Appendf(nil, `{"version":%d}`, meta.Version) // the next write makes one more
-		return nil, meta.Version, e
+		return nil, meta.Version, s.deleted(t, meta.Version, meta.Destroyed)
 	case !a.success():
 		return nil, 0, s.refusal(t, a)
 	case !ok:

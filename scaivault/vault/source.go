@@ -4,6 +4,7 @@ package vault
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -23,6 +24,7 @@ type Source struct {
 	name     string
 	client   *api.Client // ours: no token, no retries, no redirects
 	owner    *api.Client // the caller's, asked for its token only
+	letGo    func()      // closes the idle connections that are ours alone
 	limiter  *rate.Limiter
 	attempt  time.Duration // the timeout of owner, for each request; 0 for none
 	timeout  time.Duration
@@ -40,13 +42,14 @@ func NewSource(cfg Config) (*Source, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	client, limiter, err := privateClient(cfg.Client, cfg.maxResponseBytes())
+	client, letGo, limiter, err := privateClient(cfg.Client, cfg.maxResponseBytes())
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{
 		name:     cfg.name(),
 		client:   client,
+		letGo:    letGo,
 		owner:    cfg.Client,
 		limiter:  limiter,
 		timeout:  cfg.timeout(),
@@ -65,6 +68,16 @@ func (s *Source) Name() string { return s.name }
 // Side returns [scaivault.SideVault].
 func (s *Source) Side() scaivault.Side { return scaivault.SideVault }
 
+// Address returns where Vault is, and the namespace as its path if there is one:
+// "https://vault.example:8200", "https://vault.example:8200/team-a".
+func (s *Source) Address() string {
+	address := strings.TrimSuffix(s.client.Address(), "/")
+	if ns := strings.Trim(s.client.Namespace(), "/"); ns != "" {
+		address += "/" + ns
+	}
+	return address
+}
+
 // revokeTimeout bounds the farewell to Vault in Close.
 const revokeTimeout = 5 * time.Second
 
@@ -76,7 +89,11 @@ const revokeTimeout = 5 * time.Second
 // The error says that the token could not be revoked, so that it lives until
 // its lease ends.
 func (s *Source) Close() error {
-	if !s.calls.close() || s.session == nil {
+	if !s.calls.close() {
+		return nil
+	}
+	defer s.letGo()
+	if s.session == nil {
 		return nil
 	}
 	// The token outlives every caller's ctx, so there is none to inherit from.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 
 	"github.com/hashicorp/vault/api"
 	"golang.org/x/time/rate"
@@ -21,7 +22,9 @@ import (
 //
 // The limiter is taken out and returned: the api package ignores it where the
 // ctx would end before its turn.
-func privateClient(original *api.Client, maxBytes int64) (*api.Client, *rate.Limiter, error) {
+//
+// The func closes the connections that the copy has of its own.
+func privateClient(original *api.Client, maxBytes int64) (*api.Client, func(), *rate.Limiter, error) {
 	cfg := original.CloneConfig() // copies the *http.Client too
 	limiter := cfg.Limiter
 	cfg.Limiter = nil
@@ -32,11 +35,12 @@ func privateClient(original *api.Client, maxBytes int64) (*api.Client, *rate.Lim
 	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
 	cfg.DisableRedirects = true
 	cfg.HttpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.HttpClient.Transport = &boundedTransport{next: cfg.HttpClient.Transport, maxBytes: maxBytes}
+	transport := &boundedTransport{next: roomier(cfg.HttpClient.Transport), maxBytes: maxBytes}
+	cfg.HttpClient.Transport = transport
 
 	client, err := api.NewClient(cfg)
 	if err != nil {
-		return nil, nil, &scaivault.Error{
+		return nil, nil, nil, &scaivault.Error{
 			Kind: scaivault.ErrInvalid, Op: "configure vault source",
 			Reason: "the client could not be copied; check the environment variables VAULT_*", Err: &quietError{err},
 		}
@@ -48,14 +52,42 @@ func privateClient(original *api.Client, maxBytes int64) (*api.Client, *rate.Lim
 	// before the body of a write's answer is read. The Source keeps it instead.
 	client.SetClientTimeout(0)
 	client.SetWrappingLookupFunc(func(string, string) string { return "" })
-	return client, limiter, nil
+	return client, transport.close, limiter, nil
 }
+
+// idleConns is how many idle connections a Source keeps.
+const idleConns = 256
+
+// roomier returns a transport that keeps more connections, where next is what
+// the api package makes by itself: that keeps one more than there are
+// processors, so that many calls at once would dial for most of their requests.
+func roomier(next http.RoundTripper) http.RoundTripper {
+	t, ok := next.(*http.Transport)
+	if !ok || t.MaxIdleConnsPerHost != runtime.GOMAXPROCS(0)+1 {
+		return next // somebody has chosen that
+	}
+	own := t.Clone()
+	own.MaxIdleConns, own.MaxIdleConnsPerHost = max(own.MaxIdleConns, idleConns), idleConns
+	// HTTP/2 as set up there hands its connections to the original's pool.
+	own.TLSNextProto, own.ForceAttemptHTTP2 = nil, own.ForceAttemptHTTP2 || own.TLSNextProto["h2"] != nil
+	return &ownTransport{own}
+}
+
+// An ownTransport is nobody else's.
+type ownTransport struct{ *http.Transport }
 
 // A boundedTransport bounds the bodies of answers. The api package itself reads
 // the bodies of refusals without a limit.
 type boundedTransport struct {
 	next     http.RoundTripper
 	maxBytes int64
+}
+
+// close lets go of the idle connections that are the Source's alone.
+func (t *boundedTransport) close() {
+	if own, ok := t.next.(*ownTransport); ok {
+		own.CloseIdleConnections()
+	}
 }
 
 func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
