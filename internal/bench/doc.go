@@ -1,27 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bench measures what an uncached read through this library costs,
-// next to what else a program could do.
+// Package bench measures what reads through this library cost, next to what
+// else a program could do.
 //
 // # What is measured
 //
-// Everyone reads the same secret from one server on the loopback interface, by
-// plain http and over connections that are kept:
+// There is a table for each question, and each is asked of everyone by turns.
 //
-//   - net/http and encoding/json: the least that a program can do which has no
-//     library. A GET, the whole body, and that decoded into a map.
-//   - vault/api KVv2.Get: the client that programs come from.
-//   - scaivault.Client.Get
-//   - vault.Source.Get: what this library puts around vault/api.
-//
-// The first and the third read ScaiVault's form of the secret, the other two
-// that of KV v2. All have pools of the same size. The groups differ in the
-// secret's size; in whether 256 goroutines share the client; and in whether one
-// field is read in the end, for which net/http and vault/api have decoded
-// everything already and a [scaivault.Secret] has not.
+//   - client: an uncached read. net/http and encoding/json are the least that a
+//     program can do which has no library: a GET, the whole body, and that
+//     decoded into a map. vault/api KVv2.Get is the client that programs come
+//     from; vault.Source.Get is what this library puts around it. The groups
+//     differ in the secret's size; in whether 256 goroutines share the client;
+//     and in whether one field is read in the end, for which net/http and
+//     vault/api have decoded everything already and a [scaivault.Secret] has not.
+//   - cached: a read that is answered from memory, with one secret and with
+//     10,000, which are asked for in random order and by strings that lie
+//     elsewhere than those that the Store knows. setec's and runtimevar's callers
+//     hold a handle for each secret; the Store's callers have a path. A flag in a
+//     file is one that tells by its Epoch that it stands still.
+//   - cores: the same, done by one goroutine on one core and by two on two.
+//   - cold: what the Store adds to a Client that it must ask; with the server's
+//     socket, and without, where the transport has the answer.
+//   - outage: ScaiVault accepts connections and never answers, at canary, for
+//     paths that were clean. Nothing is cached. Vault alone is a
+//     [vault.Source]. Where every read waits there is no breaker, and
+//     each asks Vault after 50 ms. Reads at a time are of different paths, so that
+//     none shares another's answer.
+//   - memory: what a million small secrets take that are kept, themselves
+//     included, in a Store and in a map.
 //
 // The server is a process of its own, which the program starts by itself, so
-// that what it allocates is not counted. It shares the machine's processors.
+// that what it allocates is not counted. It listens on the loopback interface
+// and speaks plain http, over connections that are kept. All who ask it have
+// pools of the same size. It shares the machine's processors.
 //
 // # How to run
 //
@@ -29,28 +41,32 @@
 //
 //	go run -C internal/bench ./cmd/report
 //
-// takes less than a minute and prints one table; -rounds and -time make it
-// longer and steadier. For one benchmark, and for profiles of it, there are
-// the same ones as Go benchmarks:
+// takes some minutes and prints all tables, and
 //
-//	go test -C internal/bench -run '^$' -bench 'Table/Get_1_KiB$/Client' -cpuprofile /tmp/cpu -memprofile /tmp/mem
+//	go run -C internal/bench ./cmd/report cached cores
+//
+// those two. -rounds and -time make them longer and steadier. For one benchmark,
+// and for profiles of it, there are the same ones as Go benchmarks:
+//
+//	go test -C internal/bench -run '^$' -bench 'Table/client/Get_1_KiB$/Client' -cpuprofile /tmp/cpu -memprofile /tmp/mem
 //
 // # How to read
 //
-// ns/op, B/op and allocs/op are the medians of all rounds. With 256 goroutines
-// ns/op is the time of all reads by their number, the inverse of the
+// ns/op, B/op and allocs/op are the medians of all rounds. With several
+// goroutines ns/op is the time of all reads by their number, the inverse of the
 // throughput.
 //
-// What counts is how often a row costs another row of its group. Each round
-// measures everyone once, in turn, and the ratio is the median of the rounds'
-// ratios, as machines are never quiet for long. The head of a column names the
-// other row and the goal. Whether scaivault.Client.Get has met or missed it is
-// information: the exit code stays 0.
+// What counts is how often a row costs another row of its group, or how much
+// more. Each round measures everyone once, in turn, and the figure is the median
+// of the rounds' figures, as machines are never quiet for long. The head of a
+// column names the other row and the goal. Whether this library's row has met or
+// missed it is information: the exit code stays 0.
 //
-// Allocations are the same from run to run within one or two; times are not.
-// A difference of less than a twentieth between two runs says nothing.
+// Allocations are the same from run to run within one or two; times are not, and
+// they say little while others use the machine. A difference of less than a
+// twentieth between two runs says nothing.
 //
 // # How to add
 //
-// Add a row in [Benchmarks].
+// Add a row to a table, or a table to [Tables].
 package bench

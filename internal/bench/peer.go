@@ -134,6 +134,16 @@ func openVaultAPI(url string, size int) (Op, func(), error) {
 }
 
 func openSource(url string, size int) (Op, func(), error) {
+	source, done, err := newVaultSource(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	path := mount + "/data/" + name(size)
+	op := func(ctx context.Context) (any, error) { return source.Get(ctx, path) }
+	return op, done, nil
+}
+
+func newVaultSource(url string) (*vault.Source, func(), error) {
 	client, transport, err := newVaultAPI(url)
 	if err != nil {
 		return nil, nil, err
@@ -142,9 +152,7 @@ func openSource(url string, size int) (Op, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	path := mount + "/data/" + name(size)
-	op := func(ctx context.Context) (any, error) { return source.Get(ctx, path) }
-	return op, func() { _ = source.Close(); transport.CloseIdleConnections() }, nil
+	return source, func() { _ = source.Close(); transport.CloseIdleConnections() }, nil
 }
 
 // thenField makes an Op that also reads one field, as callers go on to do:

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/scailabs/scaivault-go/internal/bench"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -39,7 +38,7 @@ func TestThePeersAgreeOnTheSecret(t *testing.T) {
 	t.Parallel()
 	url := openServer(t)
 	first := map[string]map[string]any{} // by group
-	for _, row := range bench.Benchmarks() {
+	for _, row := range clientTable().Benchmarks {
 		op, done, err := row.Open(url)
 		require.NoError(t, err, "%s: %s", row.Group, row.Name)
 		answer, err := op(t.Context())
@@ -59,7 +58,7 @@ func TestTheSecretsHaveTheSizeThatTheGroupSays(t *testing.T) {
 	t.Parallel()
 	url := openServer(t)
 	sizes := map[string]int{"16 B": 16, "1 KiB": 1 << 10, "64 KiB": 64 << 10}
-	for _, row := range bench.Benchmarks() {
+	for _, row := range clientTable().Benchmarks {
 		op, done, err := row.Open(url)
 		require.NoError(t, err)
 		answer, err := op(t.Context())
@@ -75,7 +74,7 @@ func TestTheSecretsHaveTheSizeThatTheGroupSays(t *testing.T) {
 func TestThePeersKeepTheirConnections(t *testing.T) {
 	t.Parallel()
 	url := openServer(t)
-	for _, row := range bench.Benchmarks() {
+	for _, row := range clientTable().Benchmarks {
 		op, done, err := row.Open(url)
 		require.NoError(t, err)
 		_, err = op(t.Context())

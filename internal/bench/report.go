@@ -16,20 +16,25 @@ type Options struct {
 	Rounds int
 	// Time is how long each measurement takes. If zero, 250 milliseconds.
 	Time time.Duration
+	// Reads is how many reads of all rounds together a latency is taken from.
+	// If zero, 100,000.
+	Reads int
+	// Entries is of how many secrets the memory is measured. If zero,
+	// 1,000,000.
+	Entries int
 }
 
-func (o Options) rounds() int {
-	if o.Rounds == 0 {
-		return 7
-	}
-	return o.Rounds
-}
+func (o Options) rounds() int         { return defaultTo(o.Rounds, 7) }
+func (o Options) time() time.Duration { return defaultTo(o.Time, 250*time.Millisecond) }
+func (o Options) reads() int          { return defaultTo(o.Reads, 100_000) }
+func (o Options) entries() int        { return defaultTo(o.Entries, 1_000_000) }
 
-func (o Options) time() time.Duration {
-	if o.Time == 0 {
-		return 250 * time.Millisecond
+func defaultTo[T comparable](value, ifZero T) T {
+	var zero T
+	if value == zero {
+		return ifZero
 	}
-	return o.Time
+	return value
 }
 
 // An entry is a benchmark under way, with a sample of each round so far.
@@ -39,24 +44,28 @@ type entry struct {
 	samples []sample
 }
 
-// Report starts the server, measures the benchmarks in rounds and writes one
-// table. What a row costs is the median of its rounds. Its error says that
+// Report starts the server, and measures and writes each table in turn, in
+// rounds. What a row costs is the median of its rounds. Its error says that
 // something did not work, never that something was slow.
-func Report(ctx context.Context, w io.Writer, benchmarks []Benchmark, opts Options) error {
+func Report(ctx context.Context, w io.Writer, tables []Table, opts Options) error {
 	server, err := StartServer(ctx)
 	if err != nil {
 		return err
 	}
-	err = report(ctx, w, server.URL(), benchmarks, opts)
+	for _, t := range tables {
+		if err = t.report(ctx, w, server.URL(), opts); err != nil {
+			break
+		}
+	}
 	if closeErr := server.Close(); err == nil && closeErr != nil {
 		return fmt.Errorf("stop the server: %w", closeErr)
 	}
 	return err
 }
 
-func report(ctx context.Context, w io.Writer, url string, benchmarks []Benchmark, opts Options) error {
-	entries := make([]*entry, 0, len(benchmarks))
-	for _, b := range benchmarks {
+func (t Table) report(ctx context.Context, w io.Writer, url string, opts Options) error {
+	entries := make([]*entry, 0, len(t.Benchmarks))
+	for _, b := range t.Benchmarks {
 		op, done, err := b.Open(url)
 		if err != nil {
 			return fmt.Errorf("open %s (%s): %w", b.Name, b.Group, err)
@@ -64,22 +73,30 @@ func report(ctx context.Context, w io.Writer, url string, benchmarks []Benchmark
 		defer done()
 		entries = append(entries, &entry{Benchmark: b, op: op})
 	}
-	for range opts.rounds() {
-		if err := round(ctx, entries, opts.time()); err != nil {
+	rounds := opts.rounds()
+	if t.once {
+		rounds = 1
+	}
+	for range rounds {
+		if err := t.round(ctx, entries, opts); err != nil {
 			return err
 		}
 	}
-	return writeTable(w, entries)
+	if _, err := fmt.Fprintf(w, "%s: %s\n", t.Name, t.Title); err != nil {
+		return err
+	}
+	if err := t.write(w, entries); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
 }
 
 // round measures each benchmark once. It changes the order for the next round,
 // so that nobody always comes after the same neighbour.
-func round(ctx context.Context, entries []*entry, d time.Duration) error {
+func (t Table) round(ctx context.Context, entries []*entry, opts Options) error {
 	for _, e := range inTurn(entries) {
-		if _, err := repeat(ctx, e.op, max(e.Goroutines, 1), d/10); err != nil {
-			return fmt.Errorf("warm up %s (%s): %w", e.Name, e.Group, err)
-		}
-		s, err := measure(ctx, e.op, e.Goroutines, d)
+		s, err := t.measure(ctx, e, opts)
 		if err != nil {
 			return fmt.Errorf("measure %s (%s): %w", e.Name, e.Group, err)
 		}

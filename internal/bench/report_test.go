@@ -18,10 +18,20 @@ import (
 	"github.com/scailabs/scaivault-go/internal/bench"
 )
 
-// table splits a report into its rows, and these into cells.
+// clientTable is the first table.
+func clientTable() bench.Table { return bench.Tables(bench.Options{})[0] }
+
+// of is a table like the client's with other rows.
+func of(rows ...bench.Benchmark) []bench.Table {
+	t := clientTable()
+	t.Benchmarks = rows
+	return []bench.Table{t}
+}
+
+// table splits a report of one table into its rows, and these into cells.
 func table(report string) [][]string {
 	var rows [][]string
-	for line := range strings.Lines(report) {
+	for line := range strings.Lines(strings.TrimSpace(report)) {
 		rows = append(rows, regexp.MustCompile(` {2,}`).Split(strings.TrimSpace(line), -1))
 	}
 	return rows
@@ -51,18 +61,19 @@ func TestReportCountsAndCompares(t *testing.T) {
 	alone := fake("alone", "ours", allocating(1000))
 	alone.Judged = true
 	var out bytes.Buffer
-	err := bench.Report(t.Context(), &out, []bench.Benchmark{
+	err := bench.Report(t.Context(), &out, of(
 		fake("many", "net/http and encoding/json", allocating(500)),
 		fake("many", "vault/api KVv2.Get", allocating(4000)),
 		judged,
 		fake("many", "another", allocating(1000)),
 		alone,
-	}, bench.Options{Rounds: 3, Time: 20 * time.Millisecond})
+	), bench.Options{Rounds: 3, Time: 20 * time.Millisecond})
 	require.NoError(t, err)
 
 	rows := table(out.String())
-	require.Len(t, rows, 6, out.String())
-	head, ours, another := rows[0], rows[3], rows[4]
+	require.Len(t, rows, 7, out.String())
+	assert.Equal(t, []string{"client: an uncached read"}, rows[0])
+	head, ours, another := rows[1], rows[4], rows[5]
 	assert.Equal(t, []string{
 		"group", "name", "ns/op", "B/op", "allocs/op",
 		"ns ÷ bare ≤ 1.15", "allocs ÷ bare ≤ 1.15", "ns ÷ vault/api < 1", "allocs ÷ vault/api < 1",
@@ -72,7 +83,7 @@ func TestReportCountsAndCompares(t *testing.T) {
 	assert.Regexp(t, `^2\.0\d missed$|^1\.9\d missed$`, ours[6], "of net/http")
 	assert.Regexp(t, `^0\.2\d met$`, ours[8], "of vault/api")
 	assert.Regexp(t, `^0\.2\d$`, another[8], "nobody judges it")
-	assert.Equal(t, []string{"-", "-", "-", "-"}, rows[5][5:], "there is nothing to compare with")
+	assert.Equal(t, []string{"-", "-", "-", "-"}, rows[6][5:], "there is nothing to compare with")
 }
 
 func TestReportTellsWhatDidNotWork(t *testing.T) {
@@ -84,7 +95,7 @@ func TestReportTellsWhatDidNotWork(t *testing.T) {
 		for _, goroutines := range []int{0, 8} {
 			row.Goroutines = goroutines
 			var out bytes.Buffer
-			err := bench.Report(t.Context(), &out, []bench.Benchmark{row}, bench.Options{Rounds: 1, Time: time.Millisecond})
+			err := bench.Report(t.Context(), &out, of(row), bench.Options{Rounds: 1, Time: time.Millisecond})
 			assert.ErrorContains(t, err, name)
 			assert.Empty(t, out.String(), "no table")
 		}
@@ -103,6 +114,6 @@ func TestTheGoroutinesWorkAtOnce(t *testing.T) {
 		return nil, nil
 	})
 	row.Goroutines = 8
-	err := bench.Report(t.Context(), &bytes.Buffer{}, []bench.Benchmark{row}, bench.Options{Rounds: 1, Time: time.Millisecond})
+	err := bench.Report(t.Context(), &bytes.Buffer{}, of(row), bench.Options{Rounds: 1, Time: time.Millisecond})
 	require.NoError(t, err)
 }

@@ -5,36 +5,65 @@ package bench
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// A sample is one measurement, each value per operation.
-type sample struct{ nanoseconds, bytes, allocs float64 }
+// A quantity is something that is measured.
+type quantity struct {
+	name   string
+	format string // of its values
+}
 
-// measure repeats an Op for about d, by so many goroutines at a time, and
+var (
+	nanoseconds = quantity{"ns/op", "%.0f"}
+	tenths      = quantity{"ns/op", "%.1f"} // the same, of what takes few
+	allocated   = quantity{"B/op", "%.0f"}
+	allocs      = quantity{"allocs/op", "%.0f"}
+	middleTime  = quantity{"p50 µs", "%.0f"}
+	tailTime    = quantity{"p99 µs", "%.0f"}
+	longestTime = quantity{"max µs", "%.0f"}
+	failures    = quantity{"errors", "%.0f"}
+	reads       = quantity{"reads", "%.0f"}
+	perEntry    = quantity{"B/entry", "%.0f"}
+)
+
+// A sample is one measurement: values by the names of quantities.
+type sample map[string]float64
+
+// measureCost repeats an Op for a while, by so many goroutines at a time, and
 // counts all that this process allocates meanwhile: the goroutines of the
 // transport work for the Op too.
 //
 // With several goroutines the time is that of all operations together, by
 // their number, so it tells the throughput.
-func measure(ctx context.Context, op Op, goroutines int, d time.Duration) (sample, error) {
+func measureCost(ctx context.Context, e *entry, opts Options) (sample, error) {
+	if e.Cores > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(e.Cores))
+	}
 	var before, after runtime.MemStats
 	runtime.GC()
+	if _, err := repeat(ctx, e.op, e.goroutines(), opts.time()/10); err != nil {
+		return nil, err
+	}
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	n, err := repeat(ctx, op, max(goroutines, 1), d)
+	calls, err := repeat(ctx, e.op, e.goroutines(), opts.time())
 	elapsed := time.Since(start)
 	runtime.ReadMemStats(&after)
 	if err != nil {
-		return sample{}, err
+		return nil, err
 	}
+	n := float64(calls * e.each())
 	return sample{
-		nanoseconds: float64(elapsed.Nanoseconds()) / float64(n),
-		bytes:       float64(after.TotalAlloc-before.TotalAlloc) / float64(n),
-		allocs:      float64(after.Mallocs-before.Mallocs) / float64(n),
+		nanoseconds.name: float64(elapsed.Nanoseconds()) / n,
+		allocated.name:   float64(after.TotalAlloc-before.TotalAlloc) / n,
+		allocs.name:      float64(after.Mallocs-before.Mallocs) / n,
 	}, nil
 }
 
@@ -64,4 +93,60 @@ func repeat(ctx context.Context, op Op, goroutines int, d time.Duration) (int, e
 	work(0)
 	wg.Wait()
 	return int(count.Load()), errors.Join(errs...)
+}
+
+// measureTimes does an Op as often as opts say for a round, and tells how long
+// each took. An error is counted and ends nothing.
+func measureTimes(ctx context.Context, e *entry, opts Options) (sample, error) {
+	all := make([][]time.Duration, e.goroutines())
+	each := max(1, opts.reads()/opts.rounds()/len(all)/max(e.Rarely, 1))
+	var failed atomic.Int64
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			all[i] = make([]time.Duration, 0, each)
+			for range each {
+				start := time.Now()
+				if _, err := e.op(ctx); err != nil {
+					failed.Add(1)
+				}
+				all[i] = append(all[i], time.Since(start))
+			}
+		})
+	}
+	wg.Wait()
+	times := slices.Concat(all...)
+	slices.Sort(times)
+	at := func(part float64) float64 { return float64(times[int(part*float64(len(times)-1))]) / 1e3 }
+	return sample{
+		middleTime.name: at(0.5), tailTime.name: at(0.99), longestTime.name: at(1),
+		failures.name: float64(failed.Load()), reads.name: float64(len(times)),
+	}, ctx.Err()
+}
+
+// measureMemory does an Op once, and tells how many bytes what it returns takes.
+func measureMemory(ctx context.Context, e *entry, _ Options) (sample, error) {
+	// What is built leaves garbage, and there is room for it.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	before := heap()
+	made, err := e.op(ctx)
+	if err != nil {
+		return nil, err
+	}
+	taken := heap() - before
+	if closer, ok := made.(io.Closer); ok {
+		if err := closer.Close(); err != nil {
+			return nil, err
+		}
+	}
+	runtime.KeepAlive(made)
+	return sample{perEntry.name: float64(taken) / float64(e.each())}, nil
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what the first one has found, too
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc) //nolint:gosec // less than that
 }

@@ -5,6 +5,7 @@ package bench
 import (
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -27,7 +28,7 @@ func newHandler() http.Handler {
 		header := w.Header()
 		header.Set("Content-Type", "application/json")
 		header.Set("X-Request-ID", "req_bench")
-		body, ok := bodies[r.URL.Path]
+		body, ok := bodies[withoutTail(r.URL.Path)]
 		switch {
 		case r.Header.Get("Authorization") != "Bearer "+scaiVaultToken && r.Header.Get("X-Vault-Token") != vaultToken:
 			w.WriteHeader(http.StatusUnauthorized)
@@ -38,4 +39,17 @@ func newHandler() http.Handler {
 			_, _ = w.Write(body) // a client that is gone wants no error
 		}
 	})
+}
+
+// withoutTail leaves out what comes after the size in a path, so that one secret
+// stands under as many paths as somebody wants.
+func withoutTail(path string) string {
+	i := strings.Index(path, "/bytes-")
+	if i < 0 {
+		return path
+	}
+	if end := strings.IndexByte(path[i+1:], '/'); end >= 0 {
+		return path[:i+1+end]
+	}
+	return path
 }

@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -10,35 +11,90 @@ import (
 	"text/tabwriter"
 )
 
-// A goal bounds what a judged row may cost, as a multiple of another row of its
-// group.
+// A Table is a set of benchmarks that are measured in the same way.
+type Table struct {
+	Name       string // by which it is asked for
+	Title      string // what it shows, in one line
+	Benchmarks []Benchmark
+	measure    func(ctx context.Context, e *entry, opts Options) (sample, error)
+	shows      []quantity
+	goals      []goal
+	once       bool // one round tells all
+}
+
+// A goal bounds what a judged row may cost, next to another row of its group.
 type goal struct {
-	peer  string // the other row's name
-	short string // and what the head calls it
-	bound string
-	met   func(ratio float64) bool
+	of    quantity
+	peer  string // the other row's name; empty where there is none
+	rows  string // how the names of the rows begin that it is for; empty for all
+	head  string
+	by    func(ours, theirs float64) float64
+	cell  string // the format of what by returns
+	bound bound
 }
 
-var goals = []goal{
-	{bareName, "bare", "≤ 1.15", func(ratio float64) bool { return ratio <= 1.15 }},
-	{vaultAPIName, "vault/api", "< 1", func(ratio float64) bool { return ratio < 1 }},
+// A bound is what a goal asks for. Without met it is information.
+type bound struct {
+	text string
+	met  func(float64) bool
 }
 
-// writeTable writes a row for each entry.
-func writeTable(w io.Writer, entries []*entry) error {
+func atMost(limit float64) bound {
+	return bound{fmt.Sprintf("≤ %v", limit), func(x float64) bool { return x <= limit }}
+}
+
+// none is met by what rounds to nothing: the runtime itself allocates at times.
+func none() bound { return bound{"= 0", func(x float64) bool { return x < 0.01 }} }
+
+func below(limit float64) bound {
+	return bound{fmt.Sprintf("< %v", limit), func(x float64) bool { return x < limit }}
+}
+
+func atLeast(limit float64) bound {
+	return bound{fmt.Sprintf("≥ %v", limit), func(x float64) bool { return x >= limit }}
+}
+
+// ratioTo says how many times another row's.
+func ratioTo(peer, short string, of quantity, b bound) goal {
+	return goal{
+		of: of, peer: peer, head: unit(of) + " ÷ " + short, bound: b, cell: "%.2f",
+		by: func(ours, theirs float64) float64 { return ours / theirs },
+	}
+}
+
+// moreThan says how much more than another row's.
+func moreThan(peer, short string, of quantity, b bound) goal {
+	return goal{
+		of: of, peer: peer, head: unit(of) + " − " + short, bound: b, cell: "%+.0f",
+		by: func(ours, theirs float64) float64 { return ours - theirs },
+	}
+}
+
+// itself is the value, which has no peer.
+func itself(of quantity, b bound) goal {
+	return goal{of: of, head: unit(of), bound: b, cell: of.format, by: func(ours, _ float64) float64 { return ours }}
+}
+
+func unit(of quantity) string { return strings.TrimSuffix(of.name, "/op") }
+
+// write writes a row for each entry.
+func (t Table) write(w io.Writer, entries []*entry) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	head := []string{"group", "name", "ns/op", "B/op", "allocs/op"}
-	for _, g := range goals {
-		head = append(head, "ns ÷ "+g.short+" "+g.bound, "allocs ÷ "+g.short+" "+g.bound)
+	head := []string{"group", "name"}
+	for _, q := range t.shows {
+		head = append(head, q.name)
+	}
+	for _, g := range t.goals {
+		head = append(head, strings.TrimSpace(g.head+" "+g.bound.text))
 	}
 	writeRow(table, head)
 	for _, e := range entries {
 		row := []string{e.Group, e.Name}
-		for _, of := range []func(sample) float64{nanoseconds, bytes, allocs} {
-			row = append(row, fmt.Sprintf("%.0f", median(e.samples, of)))
+		for _, q := range t.shows {
+			row = append(row, fmt.Sprintf(q.format, median(e.samples, q)))
 		}
-		for _, g := range goals {
-			row = append(row, g.verdict(e, entries, nanoseconds), g.verdict(e, entries, allocs))
+		for _, g := range t.goals {
+			row = append(row, g.verdict(e, entries))
 		}
 		writeRow(table, row)
 	}
@@ -50,43 +106,39 @@ func writeRow(table *tabwriter.Writer, cells []string) {
 	_, _ = fmt.Fprintln(table, strings.Join(cells, "\t"))
 }
 
-func nanoseconds(s sample) float64 { return s.nanoseconds }
-func bytes(s sample) float64       { return s.bytes }
-func allocs(s sample) float64      { return s.allocs }
-
-// verdict tells what an entry costs as a multiple of the goal's peer, and for a
-// judged one whether that is the goal. It is "-" where the group has no such
-// peer.
-func (g goal) verdict(e *entry, entries []*entry, of func(sample) float64) string {
-	i := slices.IndexFunc(entries, func(p *entry) bool { return p.Group == e.Group && p.Name == g.peer })
-	if i < 0 {
+// verdict tells what an entry costs next to the goal's peer, and for a judged
+// one whether that is the goal. It is "-" where the group has no such peer.
+func (g goal) verdict(e *entry, entries []*entry) string {
+	i := slices.IndexFunc(entries, func(p *entry) bool { return p.Group == e.Group && (p.Name == g.peer || g.peer == "") })
+	if i < 0 || !strings.HasPrefix(e.Name, g.rows) {
 		return "-"
 	}
-	ratio := ratio(e.samples, entries[i].samples, of)
+	value := g.value(e.samples, entries[i].samples)
+	cell := fmt.Sprintf(g.cell, value)
 	switch {
-	case !e.Judged:
-		return fmt.Sprintf("%.2f", ratio)
-	case g.met(ratio):
-		return fmt.Sprintf("%.2f met", ratio)
+	case !e.Judged || g.bound.met == nil:
+		return cell
+	case g.bound.met(value):
+		return cell + " met"
 	default:
-		return fmt.Sprintf("%.2f missed", ratio)
+		return cell + " missed"
 	}
 }
 
-// ratio is the median of the rounds' ratios. What slows the machine down for a
-// while slows both down, so each is compared with the other's same round.
-func ratio(these, those []sample, of func(sample) float64) float64 {
-	ratios := make([]float64, len(these))
+// value is the median over the rounds. What slows the machine down for a while
+// slows both down, so each is compared with the other's same round.
+func (g goal) value(these, those []sample) float64 {
+	values := make([]float64, len(these))
 	for i := range these {
-		ratios[i] = of(these[i]) / of(those[i])
+		values[i] = g.by(these[i][g.of.name], those[i][g.of.name])
 	}
-	return middle(ratios)
+	return middle(values)
 }
 
-func median(samples []sample, of func(sample) float64) float64 {
+func median(samples []sample, of quantity) float64 {
 	values := make([]float64, len(samples))
 	for i, s := range samples {
-		values[i] = of(s)
+		values[i] = s[of.name]
 	}
 	return middle(values)
 }

@@ -29,31 +29,41 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestReportHasARowForEachPeer(t *testing.T) {
+// quick measures next to nothing.
+var quick = []string{"-rounds", "1", "-time", "1ms", "-reads", "40", "-entries", "500"}
+
+func TestReportHasARowForEachBenchmark(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-rounds", "1", "-time", "1ms"}, &stdout, &stderr))
+	require.NoError(t, run(t.Context(), quick, &stdout, &stderr))
 	assert.Empty(t, stderr.String())
-	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-	rows := bench.Benchmarks()
-	require.Len(t, lines, 1+len(rows))
-	for i, row := range rows {
-		line := lines[i+1]
-		assert.Regexp(t, `^`+regexp.QuoteMeta(row.Group)+` +`+regexp.QuoteMeta(row.Name)+`( +\d+){3} `, line)
-		verdicts := strings.Count(line, "met") + strings.Count(line, "missed")
-		if row.Judged {
-			assert.Equal(t, 4, verdicts, line)
-		} else {
-			assert.Zero(t, verdicts, line)
+	sections := strings.Split(strings.TrimSpace(stdout.String()), "\n\n")
+	tables := bench.Tables(bench.Options{Entries: 500})
+	require.Len(t, sections, len(tables))
+	for i, table := range tables {
+		lines := strings.Split(sections[i], "\n")
+		assert.Equal(t, table.Name+": "+table.Title, lines[0])
+		require.Len(t, lines, 2+len(table.Benchmarks))
+		for j, row := range table.Benchmarks {
+			line := lines[j+2]
+			assert.Regexp(t, `^`+regexp.QuoteMeta(row.Group)+` +`+regexp.QuoteMeta(row.Name)+` +\d`, line)
+			assert.Equal(t, row.Judged, strings.Contains(line, " met") || strings.Contains(line, " missed"), line)
 		}
 	}
+}
+
+func TestReportMeasuresTheTablesThatAreNamed(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	require.NoError(t, run(t.Context(), append(quick[:len(quick):len(quick)], "memory", "cached"), &stdout, &stderr))
+	assert.Regexp(t, `(?s)^memory: .*\n\ncached: `, stdout.String())
 }
 
 func TestReportRefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		`unexpected argument "all"`:              {"all"},
-		"-rounds and -time must not be negative": {"-rounds", "-1"},
+		`there is no table "all"; there are client, cached, cores, cold, outage, memory`: {"all"},
+		"must not be negative": {"-rounds", "-1"},
 	} {
 		var stdout, stderr bytes.Buffer
 		assert.ErrorContains(t, run(t.Context(), args, &stdout, &stderr), want)
