@@ -5,7 +5,6 @@ package migrate
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -17,15 +16,46 @@ type CopyOptions struct {
 	// read: "kv/data/apps". "/**" at the end is understood. If nil, all that
 	// the mapping's rules name and that is not proxied.
 	Prefixes []string
-	// Workers is how many secrets are under way at once. If zero, 8.
+	// Include and Exclude are patterns of names of the side that is read, in
+	// which "*" stands for anything within one level and "**" for any levels:
+	// "kv/data/apps/*/db", "kv/data/tmp/**". A secret that Exclude matches, or
+	// that Include does not match, is Skipped. A nil Include matches all, a
+	// nil Exclude none.
+	Include, Exclude []string
+	// Shard copies only one part of the secrets, so that several processes
+	// can share the work. The zero Shard is all.
+	Shard Shard
+	// Workers is how many secrets are under way at once. If zero, 32.
 	Workers int
-	// PerSecond is how many secrets at most are begun in a second; each costs
-	// at most one write, and up to five reads. If zero, no limit.
+	// PerSecond is how many secrets at most are begun in a second. If zero,
+	// no limit but those of the services.
 	PerSecond float64
 	// MaxVersions bounds the history that ScaiVault keeps of each copied
-	// secret. If zero, 10; if negative, the service's default. It does not
-	// apply to copies to Vault.
+	// secret; it is never less than History. If zero, 10; if negative, the
+	// service's default. It does not apply to copies to Vault.
 	MaxVersions int
+	// History is how many versions of each secret to copy, oldest first. Each
+	// bears its number in the source in its metadata. Of a copy that is there
+	// already, the versions since are written. If zero or one, the latest
+	// alone.
+	History int
+	// ReadAll reads every value on both sides and compares, also of secrets
+	// whose marks say that nothing has changed.
+	ReadAll bool
+	// FindDeleted also lists the destination, at the end, and reads the
+	// source's metadata of each secret there, to find copies of ours whose
+	// source is no longer even listed. If false, only those are seen that are
+	// listed or that a rule names.
+	FindDeleted bool
+	// Checkpoint is a local file that keeps the names of all secrets, so that
+	// a run that was killed need not list them again. It is made, with mode
+	// 0600, when they are listed, before anything is copied, holds no values,
+	// and is removed when a run has gone through all of them; in a dry run it
+	// stays. Each shard needs a file of its own. If empty, none.
+	Checkpoint string
+	// FailFast stops the run at the first item that needs attention. If
+	// false, the others are copied.
+	FailFast bool
 	// Overwrite also writes where somebody else has written, once it was
 	// looked at. If false, that is a [Conflict] and stays as it is.
 	Overwrite bool
@@ -51,18 +81,18 @@ const defaultMaxVersions = 10
 func (o *CopyOptions) maxVersions() int {
 	switch {
 	case o.MaxVersions == 0:
-		return defaultMaxVersions
+		return max(defaultMaxVersions, o.History)
 	case o.MaxVersions < 0:
 		return 0 // nothing is sent
 	default:
-		return o.MaxVersions
+		return max(o.MaxVersions, o.History)
 	}
 }
 
-// Copy copies secrets from one side of the mapping to the other. It reads each
-// secret, looks at the destination, writes if there is a difference, and reads
-// back what it wrote before the secret counts as copied. It never writes to
-// the side that it reads.
+// Copy copies secrets from one side of the mapping to the other. It looks at
+// the destination, reads the source, writes if there is a difference, and reads
+// back what it wrote before the secret counts as copied. It never writes to the
+// side that it reads.
 //
 // A secret that the destination holds already, with equal data, is not written
 // again. One that differs is written only if it is a copy of ours that nobody
@@ -70,140 +100,100 @@ func (o *CopyOptions) maxVersions() int {
 // version that would be overwritten; all else is a [Conflict]. On KV v1, which
 // has no versions, every difference is one.
 //
+// # What it costs
+//
+// Of N secrets in L folders of KV v2, the first Copy to ScaiVault takes L
+// listings, N reads and N writes, and two batch reads for each hundred: one
+// before, one after. The next one, while nothing has changed, takes L listings,
+// N reads of metadata and one batch read for each hundred, and reads no value of
+// Vault: the mark on each copy says which version it was made from. KV v1 has
+// no versions, so its values are read each time, and compared; so are those of
+// ScaiVault on the way back, a hundred in a request.
+//
+// A service that tells its rate limits is asked as fast as they allow, one that
+// refuses is asked at the rate that it lets through, and Retry-After is obeyed.
+//
+// # What is carried over
+//
 // A copy to ScaiVault carries the tag "migrated-from-vault", a description that
-// names the Vault path, and Vault's custom metadata. ScaiVault knows no
-// conditional write, so the look comes right before the write. A copy to KV v2
-// is written with check-and-set, and keeps the custom metadata that is there. A
-// secret that was deleted from KV v2 counts as absent there, so the way back is
-// open after [Retire]; one that was deleted from ScaiVault and can be restored
-// is a Conflict.
+// names the Vault path, Vault's custom metadata, and the time when it expires.
+// ScaiVault knows no conditional write: if somebody else writes between the look
+// and the write, that is found afterwards and is a Conflict; both versions stand
+// in the history. A copy to KV v2 is written with check-and-set, and keeps the
+// custom metadata that is there. A secret that was deleted from KV v2 counts as
+// absent there, so the way back is open after [Retire]; one that was deleted
+// from ScaiVault and can be restored is a Conflict.
 //
 // KV v2 rounds numbers to 64-bit floating point. A secret with a number that
 // would not survive is a failure before anything is written.
 //
-// The error is not nil if the run could not start, if ctx ended, or if Each
-// returned an error; in the last two cases there is a report nevertheless. What
-// became of single secrets is in the report alone: see [Report.Err].
+// # Errors
 //
-// A service that asks to be asked later is obeyed, and a secret for which a
-// service was not available is tried once more at the end.
+// The error is not nil if the run could not start, if ctx ended, if Each
+// returned an error, or if FailFast stopped it; but for the first, there is a
+// report nevertheless. What became of single secrets is in the report alone:
+// see [Report.Err]. A secret for which a service was not available is tried once
+// more at the end.
 func Copy(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *CopyOptions) (*Report, error) {
 	if opts == nil {
 		opts = &CopyOptions{}
 	}
-	r, err := newRun(settings{
-		op: "copy", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
-		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress,
-	}, from, to, m)
+	c, err := newCopy(from, to, m, *opts)
 	if err != nil {
 		return nil, err
 	}
-	c := &copier{from: from, to: to, pace: r.pace, opts: *opts}
-	walk := func(ctx context.Context, emit func(job) bool) {
-		if opts.plan != nil {
-			r.walkPlan(opts.plan, emit)
-		} else {
-			r.walk(ctx, emit)
+	r := c.run
+	walk := r.walk
+	if opts.plan != nil {
+		walk = func(_ context.Context, emit func(job) bool) { r.walkPlan(opts.plan, r.selecting(emit)) }
+	}
+	if opts.Checkpoint != "" {
+		if walk, err = c.listFirst(ctx, opts.Checkpoint); err != nil {
+			return r.end(err)
 		}
-		r.walked.Store(ctx.Err() == nil)
 	}
-	return r.end(r.pass(ctx, walk, r.looker(), c.work))
+	err = r.passThrough(ctx, func(ctx context.Context, emit func(job) bool) {
+		walk(ctx, emit)
+		r.walked.Store(ctx.Err() == nil && !opts.FindDeleted)
+	}, c.steps())
+	if err == nil && opts.FindDeleted {
+		err = c.findDeleted(ctx)
+	}
+	if err == nil && opts.Checkpoint != "" && !opts.DryRun {
+		err = removeCheckpoint(opts.Checkpoint)
+	}
+	report, err := r.end(err)
+	if errors.Is(err, errFirstProblem) {
+		return report, report.Err()
+	}
+	return report, err
 }
 
-// A copier copies single secrets.
-type copier struct {
-	from From
-	to   To
-	pace *pacer
-	opts CopyOptions
-}
-
-// work copies one secret.
-func (c *copier) work(ctx context.Context, j job) result {
-	item := Item{From: j.from, To: j.to}
-	src, err := c.from.Get(ctx, j.from)
-	if errors.Is(err, scaivault.ErrNotFound) {
-		return j.planned.gone(absent(j, item, c.from.Name()))
+// newCopy checks everything, and does no I/O.
+func newCopy(from From, to To, m *scaivault.Mapping, opts CopyOptions) (*copier, error) {
+	const op = "copy"
+	s := settings{
+		op: op, prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond, failFast: opts.FailFast,
+		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress,
 	}
+	r, err := newRun(s, from, to, m)
 	if err != nil {
-		return result{item: failed(item, "", err)}
+		return nil, err
 	}
-	item.FromVersion = src.Version()
-	if j.refused != nil {
-		return result{item: notAllowed(item, Failed, j.refused)}
+	if r.selection, err = newSelection(op, opts.Include, opts.Exclude, opts.Shard); err != nil {
+		return nil, err
 	}
-	if src.Equal(j.looked) {
-		item.Outcome, item.ToVersion = Unchanged, j.looked.Version()
-		return result{item: item}
-	}
-	return result{item: c.bring(ctx, j, item, src)}
-}
-
-// bring brings the destination up to date, if it may.
-func (c *copier) bring(ctx context.Context, j job, item Item, src *scaivault.Secret) Item {
-	dst, err := c.to.Get(ctx, item.To)
-	latest := 0
 	switch {
-	case errors.Is(err, scaivault.ErrNotFound):
-		dst, latest = nil, deletedVersion(err)
-	case err != nil:
-		return failed(item, "", err)
-	default:
-		latest = dst.Version()
-		item.ToVersion = latest
+	case opts.History < 0:
+		return nil, invalid(op, "History is negative; give the number of versions to copy, or 0 for the latest alone")
+	case opts.plan != nil && (opts.Checkpoint != "" || opts.FindDeleted):
+		return nil, invalid(op, "Checkpoint and FindDeleted are of no use with a plan, which has all names already")
 	}
-	if src.Equal(dst) {
-		item.Outcome = Unchanged
-		return item
-	}
-	if changed, ok := j.planned.outdated(item, src, dst); ok {
-		return changed
-	}
-	if dst != nil && !c.opts.Overwrite {
-		ours, err := c.ours(ctx, item, src, dst)
-		if err != nil {
-			return failed(item, "", err)
-		}
-		if !ours {
-			item.Outcome, item.Reason = Conflict, "somebody else wrote it, or changed our copy; it was not touched"
-			return item
+	c := newCopier(r, from, to, opts)
+	if opts.FindDeleted {
+		if err := c.canFindDeleted(op); err != nil {
+			return nil, err
 		}
 	}
-	if reason := cannotHold(src, dst, c.to.Side(), item.To); reason != "" {
-		item.Outcome, item.Reason = Failed, reason
-		return item
-	}
-	item.Outcome = Created
-	if dst != nil {
-		item.Outcome = Updated
-	}
-	if c.opts.DryRun {
-		return item
-	}
-	return c.write(ctx, item, src, dst, latest)
-}
-
-// absent says what it means that the source has no such secret.
-func absent(j job, item Item, source string) result {
-	item.Outcome = Skipped
-	switch j.found {
-	case top: // the name of a folder
-		return result{silent: true}
-	case named:
-		item.Reason = fmt.Sprintf("a rule names it, and there is no such secret in %s", source)
-	default:
-		item.Reason = fmt.Sprintf("listed, and no longer in %s: deleted meanwhile or before", source)
-	}
-	return result{item: item}
-}
-
-func failed(item Item, reason string, err error) Item {
-	item.Outcome, item.Reason, item.Err = Failed, reason, err
-	return item
-}
-
-func notAllowed(item Item, outcome Outcome, err error) Item {
-	item.Outcome, item.Reason = outcome, "name not allowed: "+reasonOf(err)+"; map it to another name with a rule of its own"
-	item.Err = scaivault.ErrInvalid // the reason says the rest of err
-	return item
+	return c, nil
 }

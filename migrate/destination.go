@@ -20,9 +20,11 @@ const tagMigrated = "migrated-from-vault"
 
 // toScaiVault are the options of a write to ScaiVault. There is no condition:
 // the service has none, and the destination was looked at just now.
-func (c *copier) toScaiVault(item Item, src, dst *scaivault.Secret, m mark.Mark) *scaivault.PutOptions {
+func (c *copier) toScaiVault(item Item, s sides, m mark.Mark) *scaivault.PutOptions {
+	src, dst := s.src, s.dst
 	opts := &scaivault.PutOptions{Type: scaivault.TypeJSON, MaxVersions: c.opts.maxVersions()}
-	if at := src.Info().ExpiresAt; !at.IsZero() {
+	// The service lets secrets expire and not versions, so the latest decides.
+	if at := src.Info().ExpiresAt; !at.IsZero() && !s.old {
 		if left := time.Until(at).Truncate(time.Second); left > 0 {
 			opts.ExpiresIn = left
 		}
@@ -73,10 +75,10 @@ func carry(meta *scaivault.Metadata, values map[string]any, from scaivault.Metad
 
 // toKV2 are the options of a write to KV v2: check-and-set, and the mark among
 // the custom metadata that is there.
-func toKV2(dst *scaivault.Secret, m mark.Mark) *scaivault.PutOptions {
+func toKV2(s sides, m mark.Mark) *scaivault.PutOptions {
 	version, meta := 0, scaivault.Metadata{}
-	if dst != nil {
-		version, meta = dst.Version(), dst.Info().Metadata
+	if s.dst != nil {
+		version, meta = s.dst.Version(), s.dst.Info().Metadata
 	}
 	meta.Values = m.AddTo(meta.Values)
 	return &scaivault.PutOptions{Metadata: meta, IfVersion: &version}

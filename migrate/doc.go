@@ -15,17 +15,17 @@
 //
 // # What is safe to repeat
 //
-// All of it. Copy writes nothing where the destination holds the same data
-// already, so a run that was interrupted is simply started again: what it did
-// is found equal, and it goes on with the rest.
+// All of it. Copy keeps no journal: what a secret was copied from stands in the
+// mark on the copy, so a run that was interrupted, or killed, is simply started
+// again, on any machine. It finds what was done, and goes on with the rest.
 //
 // # What is never overwritten
 //
 // A secret in the destination that Copy did not write, or that somebody
 // changed since, is a [Conflict]; it stays as it is until
 // [CopyOptions.Overwrite] asks otherwise. A copied secret carries a mark in its
-// metadata, from which later runs see whose it is: the source's path and
-// version, the version that the write was to make, and a random id.
+// metadata, from which later runs see whose it is: the source's path, version
+// and time, the version that the write was to make, and a random id.
 //
 // # Errors
 //
@@ -35,9 +35,9 @@
 //
 // # Memory
 //
-// Secrets stream through a bounded number of workers, and a Report keeps counts
-// and the first 1,000 problems. Memory does not grow with the number of
-// secrets, only with that of the mapping's rules.
+// Secrets stream through a bounded number of workers, a few hundred at a time,
+// and a Report keeps counts and the first 1,000 problems. Memory does not grow
+// with the number of secrets, only with that of the mapping's rules.
 //
 // # Redaction
 //

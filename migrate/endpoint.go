@@ -13,6 +13,11 @@ import (
 
 // A From is where secrets are read: *vault.Source, [*scaivault.Client], or
 // anything else with these methods. It must be safe for concurrent use.
+//
+// A From may also have Metadata, as both have it: then a secret that has not
+// changed since it was copied is not read again. One that has GetBatch is read a
+// hundred at a time, and one that has Versions and GetVersion can be copied with
+// its history.
 type From interface {
 	// Name says who this is in reports: "vault".
 	Name() string
@@ -29,8 +34,10 @@ type From interface {
 // A To is where secrets are written: [*scaivault.Client], *vault.Source, or
 // anything else with these methods. It must be safe for concurrent use.
 //
-// A To may also have GetBatch, as *scaivault.Client has it: then secrets that
-// are there already are recognised a hundred at a time. [Diff] needs a To that
+// A To may also have GetBatch, as *scaivault.Client has it: then what is there
+// already is recognised, and what was written is read back, a hundred at a time.
+// One that has Stats, as *scaivault.Client has it, is kept below the rate limits
+// that it tells. [Diff] needs a To that
 // has List, too, unless [DiffOptions.OneWay] is set.
 type To interface {
 	// Name says who this is in reports: "scaivault".

@@ -15,6 +15,7 @@ const (
 	listed finding = iota // a listing held it
 	named                 // an exact rule names it
 	top                   // it has the name of a prefix that was given; it may well not exist
+	alone                 // the same, and the listing below it was empty
 )
 
 // A job is one secret on its way through a run.
@@ -26,18 +27,32 @@ type job struct {
 	unmapped bool
 	// refused is why the destination can't have a secret of this name.
 	refused error
-	// looked is what the destination held when many were looked at together;
-	// nil where it was not looked at, or could not be read.
-	looked *scaivault.Secret
+	// looked is what the destination held when many were looked at together,
+	// and lacking says that it held none. Neither stands where it was not
+	// looked at, or could not be read.
+	looked  *scaivault.Secret
+	lacking bool
+	// read is what the source held when many were read together; nil where
+	// it was not, or could not be.
+	read *scaivault.Secret
 	// planned is what a plan saw of it; nil without a plan. It is asked right
 	// before the write.
 	planned *planned
+	// wrote is what an earlier try of this run has done already.
+	wrote Outcome
 }
+
+// forget drops what is too old for a second try.
+func (j *job) forget() { j.looked, j.lacking, j.read = nil, false, nil }
 
 // A result is what became of a job.
 type result struct {
 	job  job
 	item Item
+	// besides are further items about the same secret, told before item.
+	besides []Item
+	// written is a write that has still to be read back; nil for none.
+	written *written
 	// silent says that there is nothing to tell.
 	silent bool
 	// dropped says that the run ended before the job was done.
@@ -52,3 +67,13 @@ type lookFunc func(ctx context.Context, jobs []job)
 
 // work does one job.
 type workFunc func(ctx context.Context, j job) result
+
+// check finishes up to 100 results at once. It may be nil.
+type checkFunc func(ctx context.Context, results []result)
+
+// steps are what is done with jobs, in this order.
+type steps struct {
+	look  lookFunc
+	work  workFunc
+	check checkFunc
+}

@@ -25,6 +25,13 @@ const (
 	Conflict
 	// Failed could not be done; [Item.Err] or [Item.Reason] says why.
 	Failed
+	// DeletedInSource was copied once and has been deleted in the source
+	// since. The copy was neither removed nor changed: whether it is still
+	// wanted is for somebody to decide.
+	DeletedInSource
+	// NotRepresentable is a version of the history that the destination can't
+	// hold: one that was deleted in the source.
+	NotRepresentable
 )
 
 // The outcomes of [Diff].
@@ -80,6 +87,8 @@ var outcomes = []known{
 	{OnlyInScaiVault, "only in scaivault", "+", true},
 	{Unreadable, "unreadable", "!", true},
 	{Deleted, "deleted", "-", false},
+	{DeletedInSource, "deleted in source", "-", true},
+	{NotRepresentable, "not representable", ".", false},
 	{Skipped, "skipped", ".", false},
 	{Kept, "kept", "=", true},
 	{Conflict, "conflict", "!", true},

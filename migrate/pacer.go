@@ -4,13 +4,10 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"github.com/scailabs/scaivault-go/scaivault"
 )
 
 const (
@@ -67,14 +64,10 @@ func (p *pacer) calm(ctx context.Context) error {
 // having been made: only where the service asked for it. It makes everybody
 // wait as long as the service asks.
 func (p *pacer) again(ctx context.Context, err error, tries int) bool {
-	if !errors.Is(err, scaivault.ErrRateLimited) || errors.Is(err, scaivault.ErrUncertain) || tries >= maxTries {
+	if !isLimited(err) || tries >= maxTries {
 		return false
 	}
-	wait := firstWait << (tries - 1)
-	var e *scaivault.Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
-		wait = e.RetryAfter
-	}
+	wait := askedWait(err, tries)
 	p.mu.Lock()
 	if until := time.Now().Add(wait); until.After(p.quiet) {
 		p.quiet = until

@@ -8,50 +8,37 @@ import (
 	"sync"
 )
 
-// batchSize is how many jobs are looked at together: what ScaiVault allows in
-// one batch.
-const batchSize = 100
+const (
+	// batchSize is how many jobs are looked at together: what ScaiVault
+	// allows in one batch.
+	batchSize = 100
+	// maxChunk bounds a chunk with the jobs that are decided already, which
+	// nobody needs to look at.
+	maxChunk = 4 * batchSize
+)
 
-// stream sends what walk finds through look to the workers, and yields the
-// results in the order of completion. At most a few batches are in memory at a
-// time: who is slow slows down the others. All goroutines are gone when the
-// loop ends, however it ends.
+// stream sends what walk finds through the steps and yields the results in the
+// order of completion. Where there is something to do for many at once, jobs go
+// in chunks of a hundred, a few of them at a time: while one is looked at or
+// checked, the workers are busy with another. So only a few chunks are in
+// memory, and who is slow slows down the others. All goroutines are gone when
+// the loop ends, however it ends.
 //
 // If ctx ends, what is under way is finished and yielded, and nothing new is
 // begun.
-func stream(ctx context.Context, workers int, walk walkFunc, look lookFunc, work workFunc) iter.Seq[result] {
+func stream(ctx context.Context, workers int, walk walkFunc, s steps) iter.Seq[result] {
 	return func(yield func(result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		batches := make(chan []job)
-		jobs := make(chan job)
-		results := make(chan result)
-		var all, working sync.WaitGroup
-		all.Go(func() {
-			defer close(batches)
-			gather(ctx, look != nil, walk, batches)
-		})
-		all.Go(func() {
-			defer close(jobs)
-			distribute(ctx, batches, look, jobs)
-		})
-		for range workers {
-			working.Go(func() {
-				for j := range jobs {
-					results <- work(ctx, j)
-				}
-			})
-		}
-		all.Go(func() {
-			working.Wait()
-			close(results)
-		})
+		p := newPool(s, workers)
+		var all sync.WaitGroup
+		all.Go(func() { p.run(ctx, walk, workers) })
 		defer all.Wait()
 		defer func() {
 			cancel()
-			for range results { // let the workers end
+			for range p.results { // let the others end
 			}
 		}()
-		for r := range results {
+		for r := range p.results {
 			if !yield(r) {
 				return
 			}
@@ -59,43 +46,100 @@ func stream(ctx context.Context, workers int, walk walkFunc, look lookFunc, work
 	}
 }
 
-// gather collects what walk finds into batches.
-func gather(ctx context.Context, batched bool, walk walkFunc, batches chan<- []job) {
-	size := 1
-	if batched {
-		size = batchSize
+// A pool does the jobs of one stream.
+type pool struct {
+	steps
+	size     int // of a chunk
+	handlers int // chunks under way at once
+	chunks   chan []job
+	tasks    chan func()
+	results  chan result
+}
+
+func newPool(s steps, workers int) *pool {
+	p := &pool{steps: s, size: 1, handlers: workers, chunks: make(chan []job), tasks: make(chan func()), results: make(chan result)}
+	if s.look != nil || s.check != nil {
+		p.size, p.handlers = batchSize, 3+workers/batchSize
 	}
-	var batch []job
+	return p
+}
+
+// run does everything and closes results when it is done.
+func (p *pool) run(ctx context.Context, walk walkFunc, workers int) {
+	var gathering, handling, working sync.WaitGroup
+	gathering.Go(func() {
+		defer close(p.chunks)
+		p.gather(ctx, walk)
+	})
+	for range p.handlers {
+		handling.Go(func() {
+			for chunk := range p.chunks {
+				p.handle(ctx, chunk)
+			}
+		})
+	}
+	for range workers {
+		working.Go(func() {
+			for task := range p.tasks {
+				task()
+			}
+		})
+	}
+	handling.Wait()
+	close(p.tasks)
+	working.Wait()
+	gathering.Wait()
+	close(p.results)
+}
+
+// gather collects what walk finds into chunks.
+func (p *pool) gather(ctx context.Context, walk walkFunc) {
+	var chunk []job
+	undecided := 0
 	send := func() bool {
 		select {
-		case batches <- batch:
-			batch = nil
+		case p.chunks <- chunk:
+			chunk, undecided = nil, 0
 			return true
 		case <-ctx.Done():
 			return false
 		}
 	}
 	walk(ctx, func(j job) bool {
-		batch = append(batch, j)
-		return ctx.Err() == nil && (len(batch) < size || send())
+		chunk = append(chunk, j)
+		if j.decided == nil {
+			undecided++
+		}
+		full := undecided == p.size || len(chunk) == maxChunk || p.size == 1
+		return ctx.Err() == nil && (!full || send())
 	})
-	if len(batch) > 0 {
+	if len(chunk) > 0 {
 		send()
 	}
 }
 
-// distribute looks at each batch and hands its jobs to the workers.
-func distribute(ctx context.Context, batches <-chan []job, look lookFunc, jobs chan<- job) {
-	for batch := range batches {
-		if look != nil {
-			look(ctx, batch)
+// handle does one chunk.
+func (p *pool) handle(ctx context.Context, chunk []job) {
+	if ctx.Err() != nil {
+		return
+	}
+	if p.look != nil {
+		p.look(ctx, chunk)
+	}
+	done := make([]result, len(chunk))
+	var left sync.WaitGroup
+	for i, j := range chunk {
+		left.Add(1)
+		p.tasks <- func() {
+			defer left.Done()
+			done[i] = p.work(ctx, j)
 		}
-		for _, j := range batch {
-			select {
-			case jobs <- j:
-			case <-ctx.Done():
-				return
-			}
-		}
+	}
+	left.Wait()
+	if p.check != nil {
+		p.check(ctx, done)
+	}
+	for _, r := range done {
+		p.results <- r
 	}
 }

@@ -40,6 +40,8 @@ type Report struct {
 	// Unmapped is how many of the skipped items have no name on the other
 	// side.
 	Unmapped int `json:"unmapped,omitempty"`
+	// Elsewhere is how many secrets belong to other shards, and are no items.
+	Elsewhere int `json:"elsewhere,omitempty"`
 	// Problems are the items that need attention, then those that were
 	// skipped, at most 1,000 together, sorted by name within each group.
 	Problems []Item `json:"problems,omitempty"`
@@ -69,14 +71,17 @@ func (r *Report) Total() int {
 }
 
 // Err returns nil if all is well: no item needs attention, the run was not cut
-// short, and at least one secret was found that the mapping knows. Otherwise
-// it is a [*ProblemsError].
+// short, and at least one secret was found that the mapping knows, be it one of
+// another shard. Otherwise it is a [*ProblemsError].
 func (r *Report) Err() error {
-	if r.Incomplete || r.badCount() > 0 || r.Total() == r.Unmapped {
+	if r.Incomplete || r.badCount() > 0 || r.barren() {
 		return &ProblemsError{Report: r}
 	}
 	return nil
 }
+
+// barren tells whether nothing was found that the mapping knows.
+func (r *Report) barren() bool { return r.Total() == r.Unmapped && r.Elsewhere == 0 }
 
 func (r *Report) badCount() int {
 	n := 0
@@ -125,7 +130,7 @@ func (e *ProblemsError) Unwrap() []error {
 			all = append(all, err)
 		}
 	}
-	if e.Report.Total() == e.Report.Unmapped && !e.Report.Incomplete {
+	if e.Report.barren() && !e.Report.Incomplete {
 		all = append(all, scaivault.ErrNotFound)
 	}
 	return all
@@ -185,7 +190,7 @@ func (r *Report) add(item Item, unmapped bool) {
 	switch {
 	case item.Outcome.Bad():
 		r.noteKind(item)
-	case item.Outcome == Skipped:
+	case item.Outcome == Skipped || item.Outcome == NotRepresentable:
 		keep = &r.skipped
 	default:
 		return
@@ -210,7 +215,7 @@ func (r *Report) noteKind(item Item) {
 func (r *Report) finish() {
 	slices.SortFunc(r.bad, compareItems)
 	slices.SortFunc(r.skipped, compareItems)
-	all := r.badCount() + r.Counts[Skipped]
+	all := r.badCount() + r.Count(Skipped, NotRepresentable)
 	r.Problems = append(r.bad, r.skipped...)
 	r.Problems = slices.Clip(r.Problems[:min(len(r.Problems), maxProblems)])
 	r.Omitted = all - len(r.Problems)

@@ -15,7 +15,7 @@ import (
 
 const (
 	// defaultWorkers is how many secrets are under way at once.
-	defaultWorkers = 8
+	defaultWorkers = 32
 	// maxDeferred is how many secrets are tried once more at the end of a
 	// run, because a service was not available for them.
 	maxDeferred = 10_000
@@ -29,6 +29,8 @@ type settings struct {
 	perSecond float64
 	cluster   string
 	dryRun    bool
+	failFast  bool
+	selection *selection // nil: everything
 	each      func(Item) error
 	progress  func(Progress)
 }
@@ -43,9 +45,12 @@ type run struct {
 	batch  batchGetter // nil: the destination reads one by one
 	report *Report
 
-	found  atomic.Int64 // jobs that the walk has found so far
-	walked atomic.Bool  // the walk is over
-	done   int          // jobs that were told; the collector's own
+	found     atomic.Int64 // jobs that the walk has found so far
+	elsewhere atomic.Int64 // secrets of other shards that it has passed by
+	walked    atomic.Bool  // the walk is over
+	total     int          // how many jobs there are, where that is known before
+	done      int          // jobs that were told; the collector's own
+	speed     speedometer
 }
 
 func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, error) {
@@ -79,31 +84,40 @@ func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, err
 // end closes the report of a run that ended with err.
 func (r *run) end(err error) (*Report, error) {
 	r.report.Incomplete = err != nil
+	r.report.Elsewhere = int(r.elsewhere.Load())
 	r.report.finish()
 	return r.report, err
 }
 
+// errFirstProblem ends a run that was to stop at the first problem.
+var errFirstProblem = errors.New("stopped at the first problem")
+
 // pass does all jobs of one walk, and those again for which a service was not
 // available. Its error is that of ctx, or of each.
 func (r *run) pass(ctx context.Context, walk walkFunc, look lookFunc, work workFunc) error {
-	deferred, err := r.once(ctx, r.counted(walk), look, work, maxDeferred)
+	return r.passThrough(ctx, walk, steps{look: look, work: r.paced(work)})
+}
+
+// passThrough is pass with further steps, whose work paces itself.
+func (r *run) passThrough(ctx context.Context, walk walkFunc, s steps) error {
+	deferred, err := r.once(ctx, r.counted(walk), s, maxDeferred)
 	if err != nil || len(deferred) == 0 {
 		return err
 	}
-	_, err = r.once(ctx, replay(deferred), nil, work, 0)
+	_, err = r.once(ctx, replay(deferred), s, 0)
 	return err
 }
 
 // once does all jobs of one walk. Of those that failed because a service was
 // not available, it returns the first ones untold.
-func (r *run) once(ctx context.Context, walk walkFunc, look lookFunc, work workFunc, mayDefer int) ([]job, error) {
+func (r *run) once(ctx context.Context, walk walkFunc, s steps, mayDefer int) ([]job, error) {
 	var deferred []job
-	for res := range stream(ctx, r.workers, walk, look, r.paced(work)) {
+	for res := range stream(ctx, r.workers, walk, s) {
 		if res.dropped {
 			continue
 		}
-		if len(deferred) < mayDefer && transient(res) {
-			res.job.looked = nil
+		if len(deferred) < mayDefer && transient(res) && ctx.Err() == nil {
+			res.job.forget()
 			deferred = append(deferred, res.job)
 			continue
 		}
@@ -121,18 +135,24 @@ func (r *run) once(ctx context.Context, walk walkFunc, look lookFunc, work workF
 func (r *run) tell(res result) error {
 	r.done++
 	if !res.silent {
-		r.report.add(res.item, res.job.unmapped)
-		if r.each != nil {
-			if err := r.each(res.item); err != nil {
-				return err
+		for _, item := range append(res.besides, res.item) {
+			r.report.add(item, res.job.unmapped)
+			if r.each != nil {
+				if err := r.each(item); err != nil {
+					return err
+				}
+			}
+			if r.failFast && item.Outcome.Bad() {
+				return errFirstProblem
 			}
 		}
 	}
 	if r.progress != nil {
-		p := Progress{Done: r.done}
+		p := Progress{Done: r.done, Total: r.total}
 		if r.walked.Load() {
 			p.Total = int(r.found.Load())
 		}
+		r.speed.fill(&p, r.report.Started, time.Now())
 		r.progress(p)
 	}
 	return nil
@@ -200,25 +220,46 @@ func transient(res result) bool {
 // look reads what the destination holds, many secrets in one request. What it
 // can't read is read one by one later, so its errors are not told.
 func (r *run) look(ctx context.Context, jobs []job) {
+	var found map[string]*scaivault.Secret
+	var err error
+	paths := pathsOf(jobs)
+	for try := 1; len(paths) > 0 && r.pace.calm(ctx) == nil; try++ {
+		found, err = r.batch.GetBatch(ctx, paths)
+		if err == nil || len(found) > 0 || !r.pace.again(ctx, err, try) {
+			break
+		}
+	}
+	noteLooks(jobs, found, err)
+}
+
+// pathsOf are the names in the destination that a look is worth.
+func pathsOf(jobs []job) []string {
 	paths := make([]string, 0, len(jobs))
 	for _, j := range jobs {
 		if j.decided == nil && j.refused == nil {
 			paths = append(paths, j.to)
 		}
 	}
-	if len(paths) == 0 {
-		return
+	return paths
+}
+
+// noteLooks notes what many were looked at for.
+func noteLooks(jobs []job, found map[string]*scaivault.Secret, err error) {
+	lacking := lackingIn(err)
+	for i := range jobs {
+		jobs[i].looked = found[jobs[i].to]
+		jobs[i].lacking = lacking(jobs[i].to)
 	}
-	for try := 1; r.pace.calm(ctx) == nil; try++ {
-		found, err := r.batch.GetBatch(ctx, paths)
-		if err != nil && len(found) == 0 && r.pace.again(ctx, err, try) {
-			continue
-		}
-		for i := range jobs {
-			jobs[i].looked = found[jobs[i].to]
-		}
-		return
+}
+
+// lackingIn tells by the error of a batch of which paths the service has said
+// that there is nothing.
+func lackingIn(err error) func(path string) bool {
+	var parts *scaivault.BatchError
+	if !errors.As(err, &parts) {
+		return func(string) bool { return false }
 	}
+	return func(path string) bool { return errors.Is(parts.Errors[path], scaivault.ErrNotFound) }
 }
 
 // looker is look, where the destination can do it.

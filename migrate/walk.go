@@ -11,6 +11,7 @@ import (
 // walk goes through the side that is read: first the secrets that rules name
 // exactly, then the listings. It meets no secret twice, unless a listing does.
 func (r *run) walk(ctx context.Context, emit func(job) bool) {
+	emit = r.selecting(emit)
 	area := r.route.nearTerritory(r.prefixes)
 	for _, rule := range r.route.rules {
 		path, tail := splitPattern(r.route.near(rule))
@@ -28,13 +29,12 @@ func (r *run) walk(ctx context.Context, emit func(job) bool) {
 	}
 }
 
+// walkSubtree lists below a prefix. One that the caller gave can also be the
+// name of a secret; if it is neither that nor a folder, that is told.
 func (r *run) walkSubtree(ctx context.Context, prefix string, emit func(job) bool) bool {
-	if len(r.prefixes) > 0 && !r.isExact(prefix) {
-		if j := r.newJob(prefix, top); j.decided == nil && !emit(j) {
-			return false
-		}
-	}
+	found := alone
 	for entry, err := range r.pace.listing(ctx, r.from, prefix) {
+		found = top
 		j := failedListing(prefix, err)
 		if err == nil {
 			if r.isExact(entry.Path) {
@@ -46,8 +46,47 @@ func (r *run) walkSubtree(ctx context.Context, prefix string, emit func(job) boo
 			return false
 		}
 	}
+	if len(r.prefixes) > 0 && !r.isExact(prefix) && ctx.Err() == nil {
+		j := r.newJob(prefix, found)
+		if j.decided != nil && found == alone {
+			j.decided.Outcome, j.decided.Err, j.unmapped = Failed, scaivault.ErrNotFound, false
+			j.decided.Reason = "nothing is below it that the token may see, and no rule of the mapping covers it"
+		}
+		if (j.decided == nil || found == alone) && !emit(j) {
+			return false
+		}
+	}
 	return ctx.Err() == nil
 }
+
+// selecting passes on what the run is about: of a secret of another shard
+// nothing is told but how many there were.
+func (r *run) selecting(emit func(job) bool) func(job) bool {
+	if r.selection == nil {
+		return emit
+	}
+	return func(j job) bool {
+		if j.isPrefix() {
+			return emit(j)
+		}
+		if !r.selection.shard.holds(j.from) {
+			r.elsewhere.Add(1)
+			return true
+		}
+		r.leaveOut(&j)
+		return emit(j)
+	}
+}
+
+// leaveOut decides a job that a pattern leaves out.
+func (r *run) leaveOut(j *job) {
+	if why := r.selection.leftOut(j.from); why != "" {
+		j.decided, j.unmapped = &Item{From: j.from, To: j.to, Outcome: Skipped, Reason: why}, false
+	}
+}
+
+// isPrefix tells whether a job is about a subtree and not about a secret.
+func (j *job) isPrefix() bool { return j.decided != nil && j.decided.Outcome == Failed }
 
 func (r *run) isExact(path string) bool {
 	_, ok := r.route.exact[path]

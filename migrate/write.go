@@ -6,32 +6,45 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
-// write writes one secret and sees that it is there. latest is the number of
-// the destination's latest version, deleted or not; 0 where there is none.
-func (c *copier) write(ctx context.Context, item Item, src, dst *scaivault.Secret, latest int) Item {
-	data, err := fieldsOf(src)
+// A written is a write that has to be read back.
+type written struct {
+	src     *scaivault.Secret
+	mark    mark.Mark
+	version int // that the service has told; 0 where it has not
+}
+
+// write writes one secret. Unless the result is final, what was written has
+// still to be read back.
+func (c *copier) write(ctx context.Context, item Item, s sides) result {
+	data, err := fieldsOf(s.src)
 	if err != nil {
-		return failed(item, "", err)
+		return result{item: failed(item, "", err)}
 	}
-	m := mark.Mark{Source: item.From, SourceVersion: src.Version(), Version: latest + 1, WriteID: mark.NewWriteID()}
-	written, err := c.put(ctx, item, data, src, dst, m)
+	m := markOf(item, s)
+	w, err := c.put(ctx, item, data, s, m)
 	switch {
 	case errors.Is(err, scaivault.ErrUncertain):
-		return c.lookAgain(ctx, item, src, m, err)
+		return result{item: c.lookAgain(ctx, item, s.src, m, err)}
 	case errors.Is(err, scaivault.ErrConflict):
 		item.Outcome, item.Reason, item.Err = Conflict, "the destination refused the write, as something is in the way", err
-		return item
+		return result{item: item}
 	case err != nil:
-		return failed(item, "", err)
+		return result{item: failed(item, "", err)}
 	}
-	return c.verify(ctx, item, src, m, written)
+	return result{item: item, written: &written{src: s.src, mark: m, version: w.Version}}
+}
+
+// markOf is the mark of the next write.
+func markOf(item Item, s sides) mark.Mark {
+	return mark.Mark{
+		Source: item.From, SourceVersion: s.src.Version(), SourceTime: s.src.Info().UpdatedAt,
+		Version: s.latest + 1, WriteID: mark.NewWriteID(),
+	}
 }
 
 // fieldsOf returns the data field by field, each as the source wrote it, so
@@ -48,15 +61,25 @@ func fieldsOf(s *scaivault.Secret) (map[string]any, error) {
 	return fields, nil
 }
 
-func (c *copier) put(ctx context.Context, item Item, data map[string]any, src, dst *scaivault.Secret, m mark.Mark) (*scaivault.Written, error) {
+// put writes when it is its turn. A service that says that it is asked too
+// often has written nothing, and is asked again.
+func (c *copier) put(ctx context.Context, item Item, data map[string]any, s sides, m mark.Mark) (w *scaivault.Written, err error) {
+	err = c.writes.do(ctx, func() error {
+		w, err = c.putNow(ctx, item, data, s, m)
+		return err
+	})
+	return w, err
+}
+
+func (c *copier) putNow(ctx context.Context, item Item, data map[string]any, s sides, m mark.Mark) (*scaivault.Written, error) {
 	if c.to.Side() == scaivault.SideScaiVault {
-		return c.to.Put(ctx, item.To, data, c.toScaiVault(item, src, dst, m))
+		return c.to.Put(ctx, item.To, data, c.toScaiVault(item, s, m))
 	}
-	if isKV1(dst, item.To) {
-		return c.to.Put(ctx, item.To, data, toKV1(dst))
+	if isKV1(s.dst, item.To) {
+		return c.to.Put(ctx, item.To, data, toKV1(s.dst))
 	}
-	w, err := c.to.Put(ctx, item.To, data, toKV2(dst, m))
-	if dst == nil && errors.Is(err, scaivault.ErrInvalid) {
+	w, err := c.to.Put(ctx, item.To, data, toKV2(s, m))
+	if s.dst == nil && errors.Is(err, scaivault.ErrInvalid) {
 		// KV v1 refuses metadata; its path looked like one of KV v2.
 		return c.to.Put(ctx, item.To, data, toKV1(nil))
 	}
@@ -74,74 +97,4 @@ func deletedVersion(err error) int {
 		return 0
 	}
 	return max(0, details.Version)
-}
-
-// verifyLooks is how often a destination is read that does not show yet what
-// it has taken, and verifyWait how long to wait between, for services whose
-// reads lag behind.
-const (
-	verifyLooks = 3
-	verifyWait  = 200 * time.Millisecond
-)
-
-// verify reads back what was written.
-func (c *copier) verify(ctx context.Context, item Item, src *scaivault.Secret, m mark.Mark, w *scaivault.Written) Item {
-	for look := 1; ; look++ {
-		got, err := c.readBack(ctx, item.To)
-		switch {
-		case err != nil && !errors.Is(err, scaivault.ErrNotFound):
-			if ctx.Err() != nil {
-				err = uncertain(item, err)
-			}
-			return failed(item, "it was written, and could not be read back", err)
-		case src.Equal(got):
-			item.ToVersion = got.Version()
-			return item
-		case err == nil && w.Version > 0 && got.Version() > w.Version:
-			item.ToVersion = w.Version
-			item.Reason = fmt.Sprintf("somebody has written version %d since", got.Version())
-			return item
-		}
-		if look < verifyLooks && sleep(ctx, verifyWait) == nil {
-			continue
-		}
-		reason := "the destination does not hold what was written: it was changed while it was copied, or the service altered it"
-		return failed(item, reason, nil)
-	}
-}
-
-// readBack reads the destination after a write. It waits by itself when it is
-// asked to, as doing the whole secret again would hide that it was written.
-func (c *copier) readBack(ctx context.Context, path string) (*scaivault.Secret, error) {
-	for try := 1; ; try++ {
-		s, err := c.to.Get(ctx, path)
-		if err == nil || !c.pace.again(ctx, err, try) {
-			return s, err
-		}
-	}
-}
-
-// lookAgain finds out whether a write of unknown fate was done.
-func (c *copier) lookAgain(ctx context.Context, item Item, src *scaivault.Secret, m mark.Mark, cause error) Item {
-	got, err := c.readBack(ctx, item.To)
-	if err != nil {
-		return failed(item, "the destination could not be read back either", cause)
-	}
-	found, ok := mark.Parse(got.Info().Metadata.Values)
-	switch {
-	case ok && found.WriteID == m.WriteID && src.Equal(got):
-		item.ToVersion = got.Version()
-		return item
-	case src.Equal(got):
-		item.Outcome, item.ToVersion = Unchanged, got.Version()
-		item.Reason = "the write got no answer, and the destination holds the data"
-		return item
-	default:
-		return failed(item, "the destination does not show the write; look before you copy again", cause)
-	}
-}
-
-// uncertain is the error of a write that the end of the run cut off.
-func uncertain(item Item, cause error) error {
-	return &scaivault.Error{Kind: scaivault.ErrUncertain, Op: "copy", Path: item.To, Reason: "it may have been written", Err: cause}
 }

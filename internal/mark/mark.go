@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
+	"time"
 )
 
 // The metadata keys of a mark. All values are strings, as Vault's custom
@@ -19,6 +20,7 @@ const (
 	keySourceVersion = "migration_source_version"
 	keyVersion       = "migration_version"
 	keyWriteID       = "migration_write_id"
+	keySourceTime    = "migration_source_time"
 )
 
 // keyPutID holds the id of a write that carries metadata of the caller's own,
@@ -32,6 +34,10 @@ type Mark struct {
 	SourceVersion int    // version there; 0 where the source has none
 	Version       int    // version of the destination that this write was to make
 	WriteID       string // random, tells one write from another
+	// SourceTime is when that version was written in the source; zero where
+	// that is not known. By it a version is told from one of the same number
+	// of a secret that was removed and made anew.
+	SourceTime time.Time
 }
 
 // NewWriteID returns 128 random bits in hexadecimal.
@@ -43,9 +49,13 @@ func NewWriteID() string {
 
 // AddTo returns a copy of values with the mark in it, in place of an older one.
 func (m Mark) AddTo(values map[string]any) map[string]any {
-	out := make(map[string]any, len(values)+4)
+	out := make(map[string]any, len(values)+5)
 	for k, v := range values {
 		out[k] = v
+	}
+	delete(out, keySourceTime)
+	if !m.SourceTime.IsZero() {
+		out[keySourceTime] = m.SourceTime.UTC().Format(time.RFC3339Nano)
 	}
 	out[keySource] = m.Source
 	out[keySourceVersion] = strconv.Itoa(m.SourceVersion)
@@ -71,7 +81,17 @@ func Parse(values map[string]any) (Mark, bool) {
 	if m.WriteID, ok = values[keyWriteID].(string); !ok {
 		return Mark{}, false
 	}
+	if text, ok := values[keySourceTime].(string); ok {
+		m.SourceTime, _ = time.Parse(time.RFC3339Nano, text) // zero, where it is none
+	}
 	return m, true
+}
+
+// IsOf tells whether the copy was made from this very version of the source,
+// as far as the mark says.
+func (m Mark) IsOf(source string, version int, written time.Time) bool {
+	return m.Source == source && m.SourceVersion == version && version > 0 &&
+		(m.SourceTime.IsZero() || m.SourceTime.Equal(written))
 }
 
 func number(v any) (int, bool) {

@@ -5,6 +5,7 @@ package mark_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,7 @@ func TestMarkGoesThroughMetadataAndBack(t *testing.T) {
 	t.Parallel()
 	marks := []mark.Mark{
 		{Source: "kv/data/apps/billing/db", SourceVersion: 7, Version: 1, WriteID: mark.NewWriteID()},
+		{Source: "kv/data/apps/web", SourceVersion: 2, Version: 3, WriteID: "w", SourceTime: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)},
 		{Source: "secret/apps/db", SourceVersion: 0, Version: 0, WriteID: ""},
 		{Source: "kv/data/Größe/\"x\" y", SourceVersion: 1 << 30, Version: 1 << 29, WriteID: "w"},
 	}
@@ -127,4 +129,20 @@ func TestPutIDIsApartFromTheMark(t *testing.T) {
 	assert.Equal(t, marked, mark.WithoutPutID(marked))
 	assert.Nil(t, mark.WithoutPutID(mark.WithPutID(nil, "one")))
 	assert.Nil(t, mark.WithoutPutID(nil))
+}
+
+func TestMarkTellsAVersionFromOneOfTheSameNumber(t *testing.T) {
+	t.Parallel()
+	written := time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
+	m := mark.Mark{Source: "kv/data/a", SourceVersion: 2, Version: 1, WriteID: "w", SourceTime: written}
+	assert.True(t, m.IsOf("kv/data/a", 2, written.In(time.FixedZone("x", 3600))))
+	assert.False(t, m.IsOf("kv/data/a", 2, written.Add(1)), "removed and made anew")
+	assert.False(t, m.IsOf("kv/data/a", 3, written))
+	assert.False(t, m.IsOf("kv/data/b", 2, written))
+
+	got, ok := mark.Parse(mark.Mark{Source: "kv/data/a", SourceVersion: 2, Version: 1}.AddTo(m.AddTo(nil)))
+	require.True(t, ok)
+	assert.True(t, got.SourceTime.IsZero(), "no part of the older mark stays")
+	assert.True(t, got.IsOf("kv/data/a", 2, written), "a mark without a time goes by the number")
+	assert.False(t, mark.Mark{Source: "secret/a"}.IsOf("secret/a", 0, time.Time{}), "KV v1 has no versions")
 }
