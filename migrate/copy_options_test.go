@@ -83,5 +83,5 @@ func TestItemIsOneLine(t *testing.T) {
 	t.Parallel()
 	item := migrate.Item{From: "kv/data/odd name\n", To: "x", Outcome: migrate.Different, Fields: []string{"a", "b\tc"}, Err: fmt.Errorf("first\nsecond")}
 	assert.Equal(t, `* "kv/data/odd name\n" → x: different: first second: fields a, "b\tc"`, item.String())
-	assert.Equal(t, `+ only: only in scaivault: why`, migrate.Item{To: "only", Outcome: migrate.OnlyInScaiVault, Reason: "why"}.String())
+	assert.Equal(t, `- only: only in scaivault: why`, migrate.Item{To: "only", Outcome: migrate.OnlyInScaiVault, Reason: "why"}.String())
 }

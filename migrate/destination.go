@@ -18,6 +18,9 @@ import (
 // tagMigrated is on every secret that was copied to ScaiVault.
 const tagMigrated = "migrated-from-vault"
 
+// descriptionPrefix begins the description of every such secret.
+const descriptionPrefix = "Migrated from vault: "
+
 // toScaiVault are the options of a write to ScaiVault. There is no condition:
 // the service has none, and the destination was looked at just now.
 func (c *copier) toScaiVault(item Item, s sides, m mark.Mark) *scaivault.PutOptions {
@@ -29,7 +32,7 @@ func (c *copier) toScaiVault(item Item, s sides, m mark.Mark) *scaivault.PutOpti
 			opts.ExpiresIn = left
 		}
 	}
-	meta := scaivault.Metadata{Description: "Migrated from vault: " + item.From, Tags: []string{tagMigrated}}
+	meta := scaivault.Metadata{Description: descriptionPrefix + item.From, Tags: []string{tagMigrated}}
 	values := map[string]any{}
 	if dst != nil {
 		carry(&meta, values, dst.Info().Metadata)

@@ -62,9 +62,9 @@ func TestDiffNamesWhatDiffersAndNoValues(t *testing.T) {
 			assert.Equal(t, []string{"changed", "gone", "new"}, items["kv/data/apps/differs"].Fields)
 			signs := ""
 			for _, name := range []string{"same", "differs", "only-vault", "only-scai", "denied", "Upper"} {
-				signs += items["kv/data/apps/"+name].Outcome.Sign()
+				signs += items["kv/data/apps/"+name].Sign()
 			}
-			assert.Equal(t, "=*-+!-", signs)
+			assert.Equal(t, "=*+-!+", signs)
 			require.ErrorIs(t, report.Err(), scaivault.ErrPermission)
 			assert.Contains(t, report.Err().Error(), "5 of 6 need attention")
 			assert.Zero(t, vault.writes()+scai.writes())

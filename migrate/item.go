@@ -29,15 +29,33 @@ type Item struct {
 	// Fields are the names of the top-level fields that differ, sorted; nil
 	// but for [Different].
 	Fields []string
+	// Rounded says of a [Different] item that the sides differ by nothing but
+	// digits that 64-bit floating point, and so KV v2, can't hold.
+	Rounded bool
 	// Reason says in words what there is to know. May be empty.
 	Reason string
 	// Err is what went wrong, or nil. Its category is found by errors.Is.
 	Err error
+
+	back bool // the run reads ScaiVault first, so "only in Vault" is "missing in from"
+}
+
+// Sign returns the outcome as one character, as [Outcome.Sign] does. Of a Diff
+// that reads ScaiVault first, "+" and "-" change places, so that "+" always is
+// what is missing in the destination and "-" what is missing in the source.
+func (i Item) Sign() string {
+	if i.back && i.Outcome == OnlyInVault {
+		return OnlyInScaiVault.Sign()
+	}
+	if i.back && i.Outcome == OnlyInScaiVault {
+		return OnlyInVault.Sign()
+	}
+	return i.Outcome.Sign()
 }
 
 // String is one line: the sign, both names, the outcome and why.
 func (i Item) String() string {
-	line := i.Outcome.Sign() + " " + i.names() + ": " + i.Outcome.String()
+	line := i.Sign() + " " + i.names() + ": " + i.Outcome.String()
 	if why := i.why(); why != "" {
 		line += ": " + why
 	}
@@ -46,7 +64,10 @@ func (i Item) String() string {
 
 // MarshalJSON writes the item; the error becomes its text.
 func (i Item) MarshalJSON() ([]byte, error) {
-	w := itemJSON{From: i.From, To: i.To, Outcome: i.Outcome, FromVersion: i.FromVersion, ToVersion: i.ToVersion, Fields: i.Fields, Reason: i.Reason}
+	w := itemJSON{
+		Sign: i.Sign(), From: i.From, To: i.To, Outcome: i.Outcome, FromVersion: i.FromVersion, ToVersion: i.ToVersion,
+		Fields: i.Fields, Rounded: i.Rounded, Reason: i.Reason,
+	}
 	if i.Err != nil {
 		w.Error = oneLine(i.Err.Error())
 	}
@@ -60,7 +81,10 @@ func (i *Item) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	*i = Item{From: w.From, To: w.To, Outcome: w.Outcome, FromVersion: w.FromVersion, ToVersion: w.ToVersion, Fields: w.Fields, Reason: w.Reason}
+	*i = Item{
+		From: w.From, To: w.To, Outcome: w.Outcome, FromVersion: w.FromVersion, ToVersion: w.ToVersion,
+		Fields: w.Fields, Rounded: w.Rounded, Reason: w.Reason, back: w.Sign != "" && w.Sign != w.Outcome.Sign(),
+	}
 	if w.Error != "" {
 		i.Err = errors.New(w.Error)
 	}
@@ -68,12 +92,14 @@ func (i *Item) UnmarshalJSON(b []byte) error {
 }
 
 type itemJSON struct {
+	Sign        string   `json:"sign,omitempty"`
 	From        string   `json:"from,omitempty"`
 	To          string   `json:"to,omitempty"`
 	Outcome     Outcome  `json:"outcome"`
 	FromVersion int      `json:"from_version,omitempty"`
 	ToVersion   int      `json:"to_version,omitempty"`
 	Fields      []string `json:"fields,omitempty"`
+	Rounded     bool     `json:"rounded,omitempty"`
 	Reason      string   `json:"reason,omitempty"`
 	Error       string   `json:"error,omitempty"`
 }

@@ -40,10 +40,13 @@ type job struct {
 	planned *planned
 	// wrote is what an earlier try of this run has done already.
 	wrote Outcome
+	// pair is what a Diff saw on both sides when it read many at once; nil
+	// where it reads one by one.
+	pair *pair
 }
 
 // forget drops what is too old for a second try.
-func (j *job) forget() { j.looked, j.lacking, j.read = nil, false, nil }
+func (j *job) forget() { j.looked, j.lacking, j.read, j.pair = nil, false, nil, nil }
 
 // A result is what became of a job.
 type result struct {

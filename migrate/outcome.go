@@ -34,7 +34,7 @@ const (
 	NotRepresentable
 )
 
-// The outcomes of [Diff].
+// The outcomes of [Diff], with the signs of rclone check.
 const (
 	// Same holds the same data on both sides.
 	Same Outcome = iota + 16
@@ -83,8 +83,8 @@ var outcomes = []known{
 	{Unchanged, "unchanged", "=", false},
 	{Same, "same", "=", false},
 	{Different, "different", "*", true},
-	{OnlyInVault, "only in vault", "-", true},
-	{OnlyInScaiVault, "only in scaivault", "+", true},
+	{OnlyInVault, "only in vault", "+", true},
+	{OnlyInScaiVault, "only in scaivault", "-", true},
 	{Unreadable, "unreadable", "!", true},
 	{Deleted, "deleted", "-", false},
 	{DeletedInSource, "deleted in source", "-", true},
@@ -114,8 +114,10 @@ func (o Outcome) String() string {
 }
 
 // Sign returns the outcome as one character: "=" same or unchanged, "*"
-// different or updated, "-" only in Vault or deleted there, "+" only in
-// ScaiVault or created, "!" for what went wrong, "." for what was skipped.
+// different or updated, "+" only in Vault or created, "-" only in ScaiVault or
+// deleted, "!" for what went wrong, "." for what was skipped. These are the
+// signs of rclone check on the way from Vault to ScaiVault; [Item.Sign] knows
+// the way back, too.
 func (o Outcome) Sign() string {
 	k, _ := o.known()
 	return k.sign

@@ -42,6 +42,9 @@ type Report struct {
 	Unmapped int `json:"unmapped,omitempty"`
 	// Elsewhere is how many secrets belong to other shards, and are no items.
 	Elsewhere int `json:"elsewhere,omitempty"`
+	// Rounded is how many of the different items differ by nothing but digits
+	// that KV v2 rounds away; see [Item.Rounded].
+	Rounded int `json:"rounded,omitempty"`
 	// Problems are the items that need attention, then those that were
 	// skipped, at most 1,000 together, sorted by name within each group.
 	Problems []Item `json:"problems,omitempty"`
@@ -160,7 +163,7 @@ func (r *Report) String() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, item := range r.Problems {
 		// A strings.Builder takes every write.
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", item.Outcome.Sign(), item.Outcome, item.names(), item.why())
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", item.Sign(), item.Outcome, item.names(), item.why())
 	}
 	_ = w.Flush()
 	if r.Omitted > 0 {
@@ -185,6 +188,9 @@ func (r *Report) add(item Item, unmapped bool) {
 	r.Counts[item.Outcome]++
 	if unmapped {
 		r.Unmapped++
+	}
+	if item.Rounded {
+		r.Rounded++
 	}
 	keep := &r.bad
 	switch {

@@ -112,3 +112,29 @@ func TestADirectoryThatIsNotThereIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Equal(t, []string{"a="}, sorted(t, s), "what was taken is kept")
 }
+
+func TestWithoutLeavesOutWhatTheOtherHas(t *testing.T) {
+	t.Parallel()
+	sorter := func(keys ...string) *disksort.Sorter {
+		s := &disksort.Sorter{Dir: t.TempDir(), Memory: 1}
+		for _, key := range keys {
+			require.NoError(t, s.Add(disksort.Record{Key: []byte(key)}))
+		}
+		t.Cleanup(func() { assert.NoError(t, s.Close()) })
+		return s
+	}
+	for _, c := range []struct{ all, others, want []string }{
+		{nil, nil, nil},
+		{[]string{"b", "a", "b"}, nil, []string{"a", "b"}},
+		{[]string{"a"}, []string{"a", "a"}, nil},
+		{[]string{"d", "b", "a", "c", "d"}, []string{"c", "0", "a", "z"}, []string{"b", "d"}},
+		{nil, []string{"a"}, nil},
+	} {
+		var got []string
+		for r, err := range disksort.Without(sorter(c.all...), sorter(c.others...)) {
+			require.NoError(t, err)
+			got = append(got, string(r.Key))
+		}
+		assert.Equal(t, c.want, got)
+	}
+}
