@@ -106,11 +106,14 @@ func (t *throttle) reserve() time.Duration {
 		t.learn(t.told())
 	}
 	t.underWay++
-	wait := t.quiet.Sub(now)
-	if t.bucket != nil {
-		wait = max(wait, t.bucket.ReserveN(now, 1).DelayFrom(now))
+	if t.bucket == nil {
+		return t.quiet.Sub(now)
 	}
-	return wait
+	from := now // turns come one after another behind a time of quiet, too
+	if t.quiet.After(now) {
+		from = t.quiet
+	}
+	return t.bucket.ReserveN(from, 1).DelayFrom(now)
 }
 
 func (t *throttle) dismiss() {
@@ -173,6 +176,8 @@ func (t *throttle) refused(wait time.Duration) {
 		return // of several that were under way, the first counts
 	}
 	switch {
+	case t.bucket != nil && t.accepted < 2*t.bucket.Burst(): // too many at once, not too many
+		t.bucket.SetBurst(max(1, t.bucket.Burst()/2))
 	case t.bucket != nil:
 		t.bucket.SetLimit(t.bucket.Limit() * learntShare)
 	case !t.since.IsZero() && t.accepted > 0:

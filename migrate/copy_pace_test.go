@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/migrate"
+	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
+)
+
+// TestCopyKeepsBelowTheLimitOfTheService: the time is that of the bubble, so it
+// is exact however slow the machine is.
+func TestCopyKeepsBelowTheLimitOfTheService(t *testing.T) {
+	t.Parallel()
+	for name, headers := range map[string]scaivaulttest.LimitHeaders{
+		"headers by the documents": scaivaulttest.LimitHeadersX, "headers by the IETF": scaivaulttest.LimitHeadersIETF, "headers with dashes": scaivaulttest.LimitHeadersDashed,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const n, perMinute = 500, 100
+				e := newEstate(t, &scaivaulttest.ServerOptions{Quirks: scaivaulttest.Quirks{LimitHeaders: headers}})
+				for i := range n {
+					e.vault.Seed(fmt.Sprintf("kv/data/apps/s%04d", i), map[string]any{"v": i})
+				}
+				m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+				start := time.Now()
+				report, err := migrate.Copy(t.Context(), e.source, e.client, m, nil)
+				took := time.Since(start)
+				require.NoError(t, err)
+				require.NoError(t, report.Err(), report.String())
+				refused := 0
+				for _, r := range e.scai.Requests() {
+					if r.Status == http.StatusTooManyRequests {
+						refused++
+					}
+				}
+				assert.LessOrEqual(t, refused, n/100, "at most one request of a hundred is refused")
+				// The bucket is full in the beginning.
+				best := time.Duration(n-perMinute) * time.Minute / perMinute
+				assert.LessOrEqual(t, took.Seconds(), best.Seconds()/0.95, "the limit is used")
+			})
+		})
+	}
+}
+
+func TestCopyLearnsALimitThatNobodyTells(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 2000
+		vault, scai := newVaultSide(), newScaiVaultSide()
+		for i := range n {
+			vault.seed(fmt.Sprintf("kv/data/apps/s%04d", i), `{"v":1}`)
+		}
+		tokens, at, refused := 100.0, time.Now(), 0 // a bucket of 100, and 10 in a second
+		scai.onPut = func(path string, _ int) error {
+			scai.mu.Lock()
+			defer scai.mu.Unlock()
+			now := time.Now()
+			tokens, at = min(100, tokens+now.Sub(at).Seconds()*10), now
+			if tokens < 1 {
+				refused++
+				return &scaivault.Error{Kind: scaivault.ErrRateLimited, Op: "put", Path: path, RetryAfter: time.Second}
+			}
+			tokens--
+			return nil
+		}
+		start := time.Now()
+		report := copyAll(t, vault, scai)
+		require.NoError(t, report.Err())
+		assert.Less(t, time.Since(start), 240*time.Second, "190 s is the least that the limit allows")
+		assert.LessOrEqual(t, refused, n/20)
+	})
+}
+
+func TestProgressTellsRateAndTimeLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 600
+		vault, scai := newVaultSide(), newScaiVaultSide()
+		for i := range n {
+			vault.seed(fmt.Sprintf("kv/data/apps/s%03d", i), `{"v":1}`)
+		}
+		m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+		var all []migrate.Progress
+		_, err := migrate.Copy(t.Context(), vault, scai, m, &migrate.CopyOptions{PerSecond: 10, Progress: func(p migrate.Progress) { all = append(all, p) }})
+		require.NoError(t, err)
+		require.Len(t, all, n)
+		for _, p := range all[n/2 : n-1] {
+			assert.InDelta(t, 10, p.Rate, 1)
+			if p.Total > 0 {
+				assert.InDelta(t, float64(p.Total-p.Done)/10, p.TimeLeft.Seconds(), 5)
+			}
+		}
+		assert.Equal(t, n, all[n-1].Total)
+		assert.Zero(t, all[n-1].TimeLeft)
+	})
+}
