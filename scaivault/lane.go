@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A lane owns every goroutine of a Store, or of a cache of tokens. Comparisons
@@ -90,4 +91,22 @@ func (l *lane) stop() {
 func (l *lane) close() {
 	l.stop()
 	l.wg.Wait()
+}
+
+// closeWithin is close with a limit. It reports false if work goes on.
+func (l *lane) closeWithin(limit time.Duration) bool {
+	l.stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.wg.Wait()
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
 }

@@ -147,14 +147,25 @@ func (s *Store) renew(r *route) {
 	}
 }
 
-// Close stops the comparisons in the background, waits for writes that are
-// still being mirrored, and makes every later call, every Get that waits, and
+// Close cancels reads and comparisons that are under way, waits for writes that
+// are still being mirrored, and makes every later call, every Get that waits, and
 // every Put that waits at [StageFreeze], end with [ErrClosed]. It does not close
-// the Sources. It is idempotent and returns nil.
+// the Sources. It is idempotent and may be called by several at once.
+//
+// It returns nil when nothing of the Store runs any more. For a Source that does
+// not return although its context has ended it waits no longer than
+// MirrorConfig.Timeout and FailoverConfig.AttemptTimeout together; then it
+// leaves that call behind, and the error matches [ErrUnavailable].
 func (s *Store) Close() error {
 	s.lane.stop()
 	s.airborne.abort()
 	_ = s.clock.Close() // has no error
-	s.lane.close()
+	limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()
+	if !s.lane.closeWithin(limit) {
+		return &Error{
+			Kind: ErrUnavailable, Op: "close",
+			Reason: "a source does not return, though its context ended " + limit.String() + " ago; its call was left behind",
+		}
+	}
 	return nil
 }

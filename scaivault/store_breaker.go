@@ -109,6 +109,15 @@ func (b *breaker) record(verdict error) {
 // errPanicked stands at a breaker for a read in which the source panicked.
 var errPanicked = errors.New("panicked")
 
+// trialVerdict is verdictOf for a source that is tried again: there a 429 shows
+// that it is back, and to go on asking is not what it wants.
+func trialVerdict(err error) error {
+	if errors.Is(err, ErrRateLimited) {
+		return nil
+	}
+	return verdictOf(err, false)
+}
+
 // verdictOf tells a breaker what a read says about its source.
 func verdictOf(err error, slow bool) error {
 	switch {

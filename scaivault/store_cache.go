@@ -66,8 +66,8 @@ func (s *Store) hit(ctx context.Context, path string) *entry {
 		if s.epoch() != e.epoch.Load() {
 			return nil
 		}
-	} else if s.askFlag(ctx, path) != e.stage {
-		return nil
+	} else if stage, _ := s.askFlag(ctx, path); stage != e.stage {
+		return nil // a panic is told by who asks again
 	}
 	if !st.used.Load() {
 		st.used.Store(true)
@@ -83,6 +83,11 @@ func (s *Store) cached(r *route) *entry {
 	now := s.clock.Exact()
 	st.mu.Lock()
 	e := st.value.Load()
+	if e != nil && e == st.kept && now >= e.expires && st.spare != nil {
+		// The other source's answer came in place of a later one of the first's.
+		e = st.spare
+		st.value.Store(e)
+	}
 	if e == nil || e.stage != r.stage || now >= e.expires {
 		st.mu.Unlock()
 		return nil
@@ -155,13 +160,13 @@ func (s *Store) writtenEntry(r *route, secret *Secret) *entry {
 	return e
 }
 
-// renewal is when an entry should be read again: early enough for a read that
-// takes all of its time, if the TTL is long enough for that.
+// renewal is when an entry should be read again: early enough for a read whose
+// first source takes all of its time, if the TTL is long enough for that.
 func (s *Store) renewal(e *entry, now int64, life time.Duration) int64 {
-	if e.kind != hitValue {
+	if e.kind == hitNo {
 		return e.expires - int64(s.cfg.Cache.resolution())
 	}
-	lead := min(max(life/5, s.cfg.Failover.attemptTimeout()), life/2)
+	lead := min(max(life/5, 3*s.cfg.Failover.attemptTimeout()/2), life/2)
 	return max(now, e.expires-int64(lead))
 }
 
@@ -180,12 +185,10 @@ func (s *Store) land(f *flight, res result) result {
 		s.keep(st, f, res)
 	case res.err == nil:
 	case isNo(res.err):
-		if current {
-			s.keepNo(st, f, res)
-		}
+		s.keepNo(st, f, res, current)
 	case errors.Is(res.err, ErrRateLimited):
 		if e := s.stretch(st, f, res.err); e != nil {
-			return result{secret: e.secret, attempts: res.attempts, side: e.side, kind: hitStale}
+			return result{secret: e.secret, attempts: res.attempts, side: e.side, kind: e.kind}
 		}
 		fallthrough
 	default:
@@ -217,12 +220,19 @@ func (s *Store) keep(st *pathState, f *flight, res result) {
 	}
 }
 
-// keepNo ends what is kept: the authority has said no. Callers hold mu.
-func (s *Store) keepNo(st *pathState, f *flight, res result) {
-	if st.kept != nil && st.kept.seq > f.seq {
+// keepNo ends what is kept: the authority has said no. That counts also where
+// the no itself is not kept, unless there was a write or a later answer since.
+// Reads that began before are not kept, either: one of them may fail over to an
+// old copy of what has been deleted. Callers hold mu.
+func (s *Store) keepNo(st *pathState, f *flight, res result, current bool) {
+	if st.kept != nil && st.kept.seq > f.seq || f.route.stage.vaultRules() != st.last.vaultRules() {
 		return
 	}
 	st.kept, st.spare = nil, nil
+	if !current {
+		return
+	}
+	st.edition++
 	st.value.Store(nil)
 	if ttl := s.cfg.Cache.negativeTTL(); ttl > 0 && errors.Is(res.err, ErrNotFound) {
 		st.value.Store(s.newEntry(f, res, ttl))
@@ -281,15 +291,18 @@ func (s *Store) stretch(st *pathState, f *flight, err error) *entry {
 	if errors.As(err, &limited) && limited.RetryAfter > 0 {
 		wait = limited.RetryAfter
 	}
+	again := now + int64(wait)
+	// Time for a read in the background, so that nobody waits for it.
+	lead := int64(min(s.cfg.Failover.attemptTimeout(), s.cfg.Cache.TTL/2))
 	longer := &entry{
 		secret: e.secret, stage: f.route.stage, side: e.side, seq: e.seq, kind: e.kind,
-		due: e.due, expires: min(max(e.expires, now+int64(wait)), s.stretchEnd(e)), end: e.end,
+		due: e.due, expires: min(max(e.expires, again+lead), s.stretchEnd(e)), end: e.end,
 	}
 	if now > e.due {
 		longer.secret, longer.kind = e.secret.aged(time.Duration(now-e.due)), hitStale
 	}
 	longer.epoch.Store(f.route.epoch)
-	longer.renewAt.Store(longer.expires - int64(s.cfg.Cache.resolution()))
+	longer.renewAt.Store(min(again, longer.expires-int64(s.cfg.Cache.resolution())))
 	st.kept = longer
 	if f.edition == st.edition {
 		st.value.Store(longer)
@@ -298,13 +311,13 @@ func (s *Store) stretch(st *pathState, f *flight, err error) *entry {
 	return longer
 }
 
-// stretches tells whether the authority's wish to be asked later is met from
-// the cache.
+// stretches tells whether the authority's wish to be asked later is met by what
+// it said before. What the other source said is no reason not to ask that one.
 func (s *Store) stretches(f *flight) bool {
 	st := f.route.state
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return s.canStretch(st, f.route.stage)
+	return s.canStretch(st, f.route.stage) && st.kept.side == f.route.authority().side
 }
 
 // canStretch tells whether stretch would. Callers hold mu.

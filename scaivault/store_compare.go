@@ -22,9 +22,16 @@ const (
 	CompareDropped          CompareOutcome = "dropped"    // too many comparisons under way
 )
 
-// outcomeOf compares a value with what the other side answered.
+// outcomeOf compares a value, or nil for none, with what the other side
+// answered. That both have none is no outcome.
 func outcomeOf(have *Secret, side Side, other asked) (CompareOutcome, []string) {
 	switch {
+	case have == nil && other.err == nil && side == SideVault:
+		return CompareMissingScaiVault, nil
+	case have == nil && other.err == nil:
+		return CompareMissingVault, nil
+	case have == nil && errors.Is(other.err, ErrNotFound):
+		return "", nil
 	case errors.Is(other.err, ErrNotFound) && side == SideVault:
 		return CompareMissingVault, nil
 	case errors.Is(other.err, ErrNotFound):
@@ -39,18 +46,22 @@ func outcomeOf(have *Secret, side Side, other asked) (CompareOutcome, []string) 
 }
 
 // sample compares a part of the reads, evenly, in the background. have came
-// from the leg from, or is nil.
+// from the leg from, or is nil if that says that there is none.
 func (s *Store) sample(r *route, from leg, have *Secret) {
 	rate := s.cfg.Compare.sampleRate()
-	if have == nil || rate == 0 || !r.comparable() {
+	if rate == 0 || !r.comparable() {
 		return
 	}
-	// The n-th read is chosen when ⌈n·rate⌉ moves: the first, then evenly.
-	n := float64(s.count.sampled.Add(1))
-	if math.Ceil(n*rate) == math.Ceil((n-1)*rate) {
-		return
+	if chosen(s.count.sampled.Add(1), rate) {
+		s.compareWith(r, r.state.current(), from, have)
 	}
-	s.compareWith(r, r.state.current(), from, have)
+}
+
+// chosen tells whether the n-th read is a sample: when ⌈n·rate⌉ moves, which is
+// at the first, and then evenly.
+func chosen(n uint64, rate float64) bool {
+	rate *= 1 - 1e-12 // a hair less, so that 0.07 of 100 does not round up to 8
+	return math.Ceil(float64(n)*rate) > math.Ceil(float64(n-1)*rate)
 }
 
 // compareLater compares in the background at canary, if it is time.
@@ -61,15 +72,26 @@ func (s *Store) compareLater(r *route, generation uint64, from leg, have *Secret
 }
 
 // compareWith reads the side that have does not come from, on the lane, and
-// compares. It never delays the caller.
+// compares. It never delays the caller, and a source that panics there hurts
+// nobody.
 func (s *Store) compareWith(r *route, generation uint64, from leg, have *Secret) {
+	to := r.scaiVault
+	if from.side == SideScaiVault {
+		to = r.vault
+	}
 	r.state.again()
 	started := s.lane.try(func() {
 		defer s.release(r.state)
-		outcome, fields, err := s.compareSides(r, from, have)
-		if !s.lane.closed() {
-			s.compared(r, generation, outcome, fields, err)
-		}
+		other := asked{err: panicError("compare", to)}
+		defer func() {
+			_ = recover() // is told by the error above
+			if !s.lane.closed() {
+				outcome, fields := outcomeOf(have, to.side, other)
+				s.compared(r, generation, outcome, fields, other.err)
+			}
+		}()
+		secret, err := askSource(s.lane.ctx, to, s.cfg.Compare.timeout(), true)
+		other = asked{secret: secret, err: err}
 	})
 	if !started {
 		s.release(r.state)
@@ -77,24 +99,11 @@ func (s *Store) compareWith(r *route, generation uint64, from leg, have *Secret)
 	}
 }
 
-func (s *Store) compareSides(r *route, from leg, have *Secret) (outcome CompareOutcome, fields []string, err error) {
-	to := r.scaiVault
-	if from.side == SideScaiVault {
-		to = r.vault
-	}
-	defer func() {
-		if p := recover(); p != nil { // a Source is not ours
-			outcome, fields = CompareUnreadable, nil
-			err = &Error{Kind: ErrUnavailable, Op: "compare", Source: to.side.String(), Path: to.path, Reason: "the source panicked"}
-		}
-	}()
-	found, err := askSource(s.lane.ctx, to, s.cfg.Compare.timeout(), true)
-	outcome, fields = outcomeOf(have, to.side, asked{secret: found, err: err})
-	return outcome, fields, err
-}
-
 // compared records a comparison and tells of it.
 func (s *Store) compared(r *route, generation uint64, outcome CompareOutcome, fields []string, err error) {
+	if outcome == "" {
+		return
+	}
 	r.state.settle(generation, outcome, time.Now())
 	s.count.outcome(outcome)
 	s.cfg.Trace.compare(CompareInfo{Path: r.path, Stage: r.stage, Outcome: outcome, Fields: fields, Err: err})

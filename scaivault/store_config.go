@@ -112,8 +112,9 @@ type CacheConfig struct {
 // read of a path at StageCanary waits for a comparison.
 type CompareConfig struct {
 	// SampleRate is the part of the reads that are compared at StageShadow
-	// and StageCutover, evenly, from the first. If zero, 0.01. Negative
-	// disables.
+	// and StageCutover, evenly, from the first: of those that the authority
+	// answered, by a value or by "not found", not those from the cache. If
+	// zero, 0.01. Negative disables.
 	SampleRate float64
 	// MaxAge is how long a path counts as clean at StageCanary after it was
 	// compared equal. If zero, 1 minute.

@@ -177,7 +177,9 @@ func (f *flight) crashed(p any) {
 	f.store.count.panics.Add(1)
 	f.store.log.LogAttrs(&f.base, slog.LevelError, "a source panicked", slog.String("path", f.route.path), slog.String("stack", string(debug.Stack())))
 	f.mu.Lock()
-	f.panicked = p
+	if !f.final.known() { // else the rival has answered before
+		f.panicked = p
+	}
 	f.mu.Unlock()
 	f.land(result{err: &Error{Kind: ErrUnavailable, Op: f.route.op, Path: f.route.path, Reason: "the source panicked"}})
 }
@@ -210,7 +212,8 @@ func (s *Store) await(ctx context.Context, f *flight, landed <-chan singleflight
 	defer s.leave(f)
 	half := f.half(ctx)
 	news := f.news
-	var over <-chan time.Time
+	first := f.ctx.Done()
+	var over, overdue <-chan time.Time
 	hurry := false
 	for {
 		select {
@@ -232,12 +235,33 @@ func (s *Store) await(ctx context.Context, f *flight, landed <-chan singleflight
 			if res := f.taken(true); res.known() {
 				return res
 			}
+		case <-first:
+			// Two more attempts may follow, each with the same limit.
+			first, overdue = nil, time.After(5*s.cfg.Failover.attemptTimeout()/2)
+		case <-overdue:
+			f.overdue()
+			return f.taken(true)
 		case <-ctx.Done():
 			return s.gaveUp(ctx, &f.route, f)
 		case <-s.lane.ctx.Done():
 			return closedResult(&f.route)
 		}
 	}
+}
+
+// overdue ends a flight of which a source does not return, though its context
+// has ended long ago.
+func (f *flight) overdue() {
+	a := f.route.authority()
+	f.mu.Lock()
+	told := f.authorityErr != nil
+	f.mu.Unlock()
+	if !told {
+		f.failed(a, asked{took: time.Since(f.began), err: &Error{
+			Kind: ErrUnavailable, Op: f.route.op, Source: a.source.Name(), Path: a.path, Reason: "a source does not return, though its context has ended",
+		}})
+	}
+	f.land(f.failure())
 }
 
 // half fires when half of the caller's time is over, where there is another

@@ -37,8 +37,9 @@ func (s *Store) Invalidate(path string) {
 //
 //	go store.Follow(ctx, client.Watch(ctx, "environments/production/**"))
 //
-// It blocks until the events end, and returns the error of the last pair, or
-// [ErrClosed] after Close. Events that a failing connection loses are what the
+// It blocks until the events end, and returns the error of the last pair. After
+// Close it returns [ErrClosed] with the next event; end ctx so that it need not
+// wait for one. Events that a failing connection loses are what the
 // TTL is for.
 func (s *Store) Follow(ctx context.Context, events iter.Seq2[Event, error]) error {
 	var last error

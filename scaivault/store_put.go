@@ -99,8 +99,13 @@ func (s *Store) frozen(ctx context.Context, path string, wait time.Duration) err
 // put writes to the authority and mirrors.
 func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *PutOptions) (*Written, error) {
 	r.state.beginWrite()
-	mirrored := false
-	defer func() { r.state.endWrite(mirrored, time.Now()) }()
+	answered, mirrored := false, false
+	defer func() {
+		if !answered { // the source panicked
+			r.state.wrote(false, nil)
+		}
+		r.state.endWrite(mirrored, time.Now())
+	}()
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.Failover.putTimeout())
@@ -108,7 +113,8 @@ func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *Pu
 	}
 	to := r.authority()
 	w, err := to.source.Put(ctx, to.path, data, opts)
-	r.state.wrote(s.lastWritten(r, data, opts, w, err))
+	answered = true
+	r.state.wrote(err == nil, s.lastWritten(r, data, opts, w, err))
 	switch {
 	case err != nil:
 		return nil, putError(to, err)

@@ -40,8 +40,11 @@ func (s *Store) ask(f *flight) result {
 		return s.askCanary(f)
 	}
 	res := s.askAuthority(f)
-	if res.secret != nil && res.side == r.authority().side && (r.stage == StageShadow || r.stage == StageCutover) {
-		s.sample(r, r.authority(), res.secret)
+	if r.stage == StageShadow || r.stage == StageCutover {
+		// Only the authority's "not found" shows through.
+		if res.secret != nil && res.side == r.authority().side || errors.Is(res.err, ErrNotFound) {
+			s.sample(r, r.authority(), res.secret)
+		}
 	}
 	return res
 }
@@ -124,7 +127,7 @@ func (s *Store) probe(l leg) {
 		err := panicError("probe", l)
 		defer func() {
 			_ = recover() // is told by the error above
-			done(verdictOf(err, false))
+			done(trialVerdict(err))
 		}()
 		_, err = askSource(s.lane.ctx, l, s.cfg.Failover.attemptTimeout(), true)
 	})
@@ -148,20 +151,34 @@ func (f *flight) consult(ctx context.Context, l leg, once bool) asked {
 	}()
 	secret, err := askWithin(ctx, l, f.store.cfg.Failover.attemptTimeout(), once)
 	returned = true
-	l.breaker.record(verdictOf(err, f.tooSlow()))
+	verdict := verdictOf(err, f.tooSlow())
+	if verdict != nil && errors.Is(ctx.Err(), context.Canceled) && !f.tooSlow() {
+		verdict = errNeutral // whatever the source made of it
+	}
+	l.breaker.record(verdict)
 	return asked{secret: secret, err: err, took: time.Since(start)}
 }
 
 // consultAnyhow asks a source whatever its breaker says, as there is nobody
-// else to ask.
+// else to ask. If it is time to try the source again, this is the try.
 func (f *flight) consultAnyhow(l leg) asked {
 	if l.breaker.closed() && f.ctx.Err() == nil {
 		return f.consult(f.ctx, l, false)
 	}
 	ctx, cancel := f.attempt()
 	defer cancel()
+	verdict := errPanicked
+	if l.breaker.state() == gobreaker.StateHalfOpen {
+		if done := l.breaker.allow(); done != nil {
+			defer func() { done(verdict) }()
+		}
+	}
 	start := time.Now()
 	secret, err := askWithin(ctx, l, f.store.cfg.Failover.attemptTimeout(), false)
+	verdict = trialVerdict(err)
+	if errors.Is(ctx.Err(), context.Canceled) && verdict != nil {
+		verdict = errNeutral
+	}
 	return asked{secret: secret, err: err, took: time.Since(start)}
 }
 
@@ -201,6 +218,8 @@ func (f *flight) answer(l leg, a asked, failover bool) result {
 		f.failed(l, a)
 		return f.failure()
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return result{secret: f.label(a.secret, failover), side: l.side, failover: failover, attempts: f.attempts}
 }
 

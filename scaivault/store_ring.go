@@ -5,6 +5,7 @@ package scaivault
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 )
 
 // A ring is every path that a Store knows, in the order in which the cache
@@ -16,6 +17,8 @@ type ring struct {
 	mu    sync.Mutex // guards all below; taken before that of a pathState
 	all   []*pathState
 	hand  int
+	// crowded says that there are more than limit.
+	crowded atomic.Bool
 	// forgotten has the last known stage of the paths that made room, by the
 	// hash of their names, as a flag that cannot say keeps the last known stage.
 	forgotten map[uint64]Stage
@@ -23,7 +26,8 @@ type ring struct {
 }
 
 // maxSteps bounds how far the hand goes at once, so that nobody waits long. If
-// it finds no room there, the ring grows a little past its limit.
+// it finds no room there, the ring grows a little past its limit, until those
+// who hold the paths let go.
 const maxSteps = 128
 
 func newRing(limit int) ring {
@@ -51,6 +55,22 @@ func (g *ring) admit(s *Store, st *pathState) {
 		return
 	}
 	g.all = append(g.all, st)
+	g.crowded.Store(len(g.all) > g.limit)
+}
+
+// shrink takes out a few of the paths that are too many.
+func (g *ring) shrink(s *Store) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for range 4 {
+		if len(g.all) <= g.limit || !g.makeRoom(s) {
+			break
+		}
+		last := len(g.all) - 1
+		g.all[g.hand], g.all[last] = g.all[last], nil
+		g.all = g.all[:last]
+	}
+	g.crowded.Store(len(g.all) > g.limit)
 }
 
 // makeRoom leaves the hand at a place that is free now.

@@ -98,11 +98,14 @@ func (f *flight) endRace(a asked) {
 	if r.eager && answered {
 		f.slow = true
 		f.mu.Unlock()
+		if a.err != nil {
+			f.route.state.soil() // the first source is trusted no more
+		}
 		f.land(f.rescued(r.leg, a))
 		f.cancel()
 		return
 	}
-	if a.err == nil {
+	if a.err == nil && (!f.spare.known() || f.spare.failover) { // else the authority has answered
 		f.spare = result{secret: f.label(a.secret, true), side: r.leg.side, failover: true, attempts: f.attempts}
 		f.tell()
 	}

@@ -14,7 +14,11 @@ func (s *Store) stage(ctx context.Context, path string, st *pathState) (stage St
 	if s.epoch != nil {
 		epoch = s.epoch()
 	}
-	stage = s.askFlag(ctx, path)
+	stage, panicked := s.askFlag(ctx, path)
+	if panicked {
+		s.count.flagPanics.Add(1)
+		s.log.LogAttrs(ctx, slog.LevelError, "the flag panicked; the last known stage holds", slog.String("path", path))
+	}
 	if stage.known() {
 		st.enter(stage)
 		return stage, epoch
@@ -27,13 +31,11 @@ func (s *Store) stage(ctx context.Context, path string, st *pathState) (stage St
 }
 
 // askFlag calls the flag, which is not ours: a panic is no answer.
-func (s *Store) askFlag(ctx context.Context, path string) (stage Stage) {
+func (s *Store) askFlag(ctx context.Context, path string) (stage Stage, panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			stage = StageUnknown
-			s.count.flagPanics.Add(1)
-			s.log.LogAttrs(ctx, slog.LevelError, "the flag panicked; the last known stage holds", slog.String("path", path))
+			stage, panicked = StageUnknown, true
 		}
 	}()
-	return s.flag.Stage(ctx, path)
+	return s.flag.Stage(ctx, path), false
 }

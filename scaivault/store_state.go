@@ -83,6 +83,9 @@ func (s *Store) release(st *pathState) {
 	st.mu.Lock()
 	st.holders--
 	st.mu.Unlock()
+	if s.ring.crowded.Load() {
+		s.ring.shrink(s)
+	}
 }
 
 func (st *pathState) lastStage() Stage {
@@ -124,13 +127,18 @@ func (st *pathState) beginWrite() {
 	st.trial.soil()
 }
 
-// wrote says that the authority has answered. written is what stands there now,
-// or nil where that is not known. From here on every read begins anew.
-func (st *pathState) wrote(written *entry) {
+// wrote says that the authority has answered, and whether it took the write.
+// written is what stands there now, or nil where that is not kept. From here on
+// every read begins anew.
+func (st *pathState) wrote(done bool, written *entry) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.turn()
-	if written != nil {
-		st.kept, st.spare = written, nil
+	if !done {
+		return
 	}
+	if written != nil {
+		written.seq = st.flights + 1 // what a read says that began before is older
+	}
+	st.kept, st.spare = written, nil
 }
