@@ -3,11 +3,11 @@
 package scaivault
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A tooLargeError says that an answer has more bytes than it is.
@@ -17,68 +17,11 @@ func (e tooLargeError) Error() string {
 	return fmt.Sprintf("the answer is larger than %d bytes; raise ClientConfig.MaxResponseBytes if that is right", int64(e))
 }
 
-// readBody reads a body up to a limit and tells when it stops too early. What
-// follows an answer 101 is none, and no ctx would end the reading of it.
+// readBody reads a body up to a limit and tells when it stops too early.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, nil
-	}
-	if resp.ContentLength > limit {
+	body, err := wire.ReadBody(resp, limit)
+	if errors.Is(err, wire.ErrTooLarge) {
 		return nil, tooLargeError(limit)
 	}
-	var b bytes.Buffer
-	rest := io.LimitedReader{R: resp.Body}
-	if length := resp.ContentLength; length > 0 {
-		b.Grow(int(min(length, 1<<20)) + bytes.MinRead) // read to the end without growing
-		rest.N = length - 1
-		if _, err := b.ReadFrom(&rest); err != nil {
-			return nil, err
-		}
-		if resp.ProtoMajor == 1 && isCutOff(b.Bytes()) {
-			return b.Bytes(), nil
-		}
-	}
-	rest.N = min(limit, math.MaxInt64-1) + 1 - int64(b.Len())
-	if _, err := b.ReadFrom(&rest); err != nil {
-		return nil, err
-	}
-	if int64(b.Len()) > limit {
-		return nil, tooLargeError(limit)
-	}
-	return b.Bytes(), nil
-}
-
-// isCutOff tells of a body but for its last byte whether it is JSON that one
-// byte more can't end. Then the length that was promised is too short, and what
-// follows can be the rest of a secret. Package net/http would write that to the
-// standard logger, as an unsolicited response, once the whole body is read on a
-// connection of HTTP/1; who closes the body before closes the connection. A cut
-// right behind one of the outermost members can't be told from the end.
-func isCutOff(body []byte) bool {
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 || body[0] != '{' && body[0] != '[' {
-		return false
-	}
-	depth, inString, hasValue := 0, false, body[0] == '['
-	for i := 0; i < len(body); i++ {
-		c := body[i]
-		switch {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		case depth == 1 && c == ':':
-			hasValue = true
-		case depth == 1 && c == ',':
-			hasValue = body[0] == '['
-		}
-	}
-	last := body[len(body)-1]
-	ends := last != ':' && last != ',' && (hasValue || len(body) == 1)
-	return inString || depth > 1 || depth == 1 && !ends
+	return body, err
 }

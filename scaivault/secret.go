@@ -62,7 +62,7 @@ type Secret struct {
 // [Source]. It copies data. If data is not one JSON object the error matches
 // [ErrInvalid]; it never quotes the data.
 func NewSecret(info SecretInfo, data json.RawMessage) (*Secret, error) {
-	if _, err := jsonvalue.Object(data); err != nil {
+	if !jsonvalue.EachMember(data, func(_, _ []byte) {}) {
 		return nil, &Error{
 			Kind: ErrInvalid, Op: "read secret", Source: info.Source, Path: wire.Printable(info.Path),
 			Reason: "the data is not a JSON object",

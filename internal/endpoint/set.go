@@ -140,10 +140,13 @@ func (es Set) Anyone(tried uint32) (Choice, bool) {
 	return Choice{}, false
 }
 
+// Chosen is the endpoint at an index, whatever its breaker says.
+func (es Set) Chosen(index int) Choice { return Choice{Endpoint: es[index], Index: index} }
+
 // Works tells whether any endpoint is thought to work.
 func (es Set) Works() bool {
 	for _, e := range es {
-		if e.State() == gobreaker.StateClosed.String() {
+		if e.Usable() {
 			return true
 		}
 	}
@@ -192,6 +195,9 @@ func (es Set) Timeout(ctx context.Context, c Choice, tried uint32, whole time.Du
 	}
 	return whole
 }
+
+// Usable tells whether the endpoint is thought to work.
+func (e *Endpoint) Usable() bool { return e.State() == gobreaker.StateClosed.String() }
 
 // State is closed, open or half-open.
 func (e *Endpoint) State() string {

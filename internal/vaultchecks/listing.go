@@ -24,7 +24,7 @@ func listChecks() map[string]func(*lab) {
 			}
 			assert.Equal(l, []string{"secret/a"}, seen)
 		},
-		"a folder that may not be listed ends a listing": func(l *lab) {
+		"a folder that may not be listed is one item of a listing": func(l *lab) {
 			l.mount("kv", 2)
 			for _, name := range []string{"a", "denied/x", "z"} {
 				l.seed("kv/data/"+name, `{"v":"1"}`)
@@ -37,7 +37,9 @@ func listChecks() map[string]func(*lab) {
 			var e *scaivault.Error
 			require.ErrorAs(l, err, &e)
 			assert.Equal(l, "kv/data/denied", e.Path)
-			assert.Equal(l, []string{"kv/data/a"}, paths)
+			assert.Equal(l, []string{"kv/data/a", "kv/data/z"}, paths)
+			_, err = list(l, src, "kv/data/denied")
+			require.ErrorIs(l, err, scaivault.ErrPermission)
 		},
 		"deleted secrets are listed as Vault lists them": func(l *lab) {
 			l.mount("kv", 2)

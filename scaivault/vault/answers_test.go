@@ -29,7 +29,7 @@ func answering(t *testing.T, h http.HandlerFunc) *vault.Source {
 		_, _ = io.WriteString(w, `{"request_id":"r","data":{"path":"secret/","type":"generic","options":null}}`)
 	}))
 	t.Cleanup(srv.Close)
-	return sourceOf(t, clientOf(t, srv.URL, nil))
+	return sourceOf(t, clientOf(t, srv.URL, nil), once)
 }
 
 func TestTextsOfVaultThatDecide(t *testing.T) {

@@ -185,7 +185,7 @@ func TestTimeoutOfTheClientBoundsEachRequest(t *testing.T) {
 		v.Mount("kv", 2)
 		client := clientOf(t, "http://127.0.0.1:8200", v.RoundTripper())
 		client.SetClientTimeout(3 * time.Second)
-		s := sourceOf(t, client)
+		s := sourceOf(t, client, once)
 		v.Inject(scaivaulttest.Fault{Hang: true})
 		start := time.Now()
 		_, err := s.Get(t.Context(), kvPath)

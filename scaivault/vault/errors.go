@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/internal/wire"
 
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -130,6 +131,11 @@ const (
 	textSealed      = "Vault is sealed"
 	textMalformed   = "malformed JSON"
 	textRelative    = "relative paths not supported"
+	textUpgrading   = "from non-versioned to versioned data"
+	textNoLeader    = "local node not active but active cluster node not found"
+	textNoActive    = "no active Vault instance found"
+	textNotActive   = "node is not active"
+	textSecondary   = "disabled in replication DR secondary"
 )
 
 // meaningOf knows the texts by which alone Vault tells some cases apart.
@@ -151,10 +157,18 @@ func meaningOf(status int, env envelope) (meaning, bool) {
 		return meaning{scaivault.ErrConflict, "", "somebody else has written; read the secret again"}, true
 	case status == http.StatusBadRequest && env.says(textCASRequired):
 		return meaning{scaivault.ErrInvalid, "", "the secret takes writes with a version only"}, true
-	case status == http.StatusBadRequest && env.says("from non-versioned to versioned data"):
+	case status == http.StatusBadRequest && env.says(textUpgrading):
 		return meaning{scaivault.ErrUnavailable, "", "the mount is being upgraded to KV v2 for a moment"}, true
 	case status == http.StatusServiceUnavailable && env.says(textSealed):
 		return meaning{scaivault.ErrUnavailable, "", "Vault is sealed"}, true
+	case env.says(textNoLeader), env.says(textNoActive), env.says(textNotActive):
+		return meaning{scaivault.ErrUnavailable, "", "the cluster has no leader for the moment"}, true
+	case status == http.StatusPreconditionFailed:
+		return meaning{scaivault.ErrUnavailable, "", "the node has not got as far as the last write"}, true
+	case status == 472, env.says(textSecondary):
+		return meaning{scaivault.ErrUnavailable, "", "the node is a disaster recovery secondary, which serves nothing"}, true
+	case status == 473:
+		return meaning{scaivault.ErrUnavailable, "", "the node is a standby that does not serve this"}, true
 	case status == http.StatusInternalServerError && env.says(textMalformed):
 		return meaning{scaivault.ErrInvalid, "", "Vault cannot read the data; is a number too large for it?"}, true
 	case env.says(textRelative):
@@ -164,11 +178,24 @@ func meaningOf(status int, env envelope) (meaning, bool) {
 	}
 }
 
-// provesNothingDone tells whether an answer of 500 and more is certain to mean
-// that a write was not carried out.
+// provesNothingDone tells whether an answer is certain to mean that a write was
+// not carried out, and not that nobody knows. A redirect or the lack of a leader
+// can be what is left of a request that was passed on and whose answer was lost,
+// unless the node was told not to pass it on.
 func (a *answer) provesNothingDone() bool {
 	env, ok := a.envelope()
-	return ok && (env.says(textSealed) || env.says(textMalformed) || env.says(textRelative))
+	switch {
+	case a.status >= 400 && a.status <= 499:
+		return true
+	case a.status == http.StatusTemporaryRedirect:
+		return a.unsent
+	case a.status/100 == 3:
+		return true
+	case env.says(textNoActive), env.says(textNotActive):
+		return a.unsent
+	default:
+		return ok && (env.says(textSealed) || env.says(textMalformed) || env.says(textRelative) || env.says(textNoLeader))
+	}
 }
 
 // An envelope is what all of Vault's answers have in common.
@@ -189,23 +216,40 @@ func (a *answer) envelope() (envelope, bool) {
 	return a.env, a.isVault
 }
 
+// parseEnvelope goes through the body once. What does not fit stays empty: an
+// unknown shape beside the data must not hide it.
 func parseEnvelope(body []byte) (envelope, bool) {
-	var w struct {
-		RequestID json.RawMessage `json:"request_id"`
-		Errors    json.RawMessage `json:"errors"`
-		Warnings  json.RawMessage `json:"warnings"`
-		Data      json.RawMessage `json:"data"`
-	}
-	if json.Unmarshal(body, &w) != nil {
+	var env envelope
+	hasErrors := false
+	whole := jsonvalue.EachMember(body, func(name, value []byte) {
+		switch string(name) {
+		case "request_id":
+			env.requestID = jsonvalue.String(value)
+		case "errors":
+			env.errors = texts(value)
+			hasErrors = env.errors != nil
+		case "warnings":
+			env.warnings = texts(value)
+		case "data":
+			env.data = value
+		}
+	})
+	if !whole {
 		return envelope{}, false
 	}
-	env := envelope{data: w.Data}
-	// What does not fit stays empty: an unknown shape beside the data must not
-	// hide it.
-	_ = json.Unmarshal(w.RequestID, &env.requestID)
-	_ = json.Unmarshal(w.Warnings, &env.warnings)
-	hasErrors := json.Unmarshal(w.Errors, &env.errors) == nil && env.errors != nil
 	return env, hasErrors || env.requestID != ""
+}
+
+// texts reads a list of strings; anything else is nil.
+func texts(value []byte) []string {
+	if len(value) == 0 || value[0] != '[' {
+		return nil
+	}
+	var list []string
+	if json.Unmarshal(value, &list) != nil {
+		return nil
+	}
+	return list
 }
 
 func (e *envelope) says(text string) bool {
@@ -235,7 +279,7 @@ func (e *envelope) wrongKVVersion() bool {
 func describe(a *answer) string {
 	switch {
 	case a.status >= 300 && a.status < 400:
-		return "a redirect, which is not followed with the token; give the client the final address"
+		return "a redirect, which is not followed with the token; list the address that it leads to in Config.Addresses"
 	case len(a.body) == 0:
 		return "it is empty"
 	case strings.HasPrefix(strings.TrimSpace(string(a.body[:min(len(a.body), 512)])), "<"):

@@ -31,8 +31,6 @@ func (l *lost) open() bool {
 		return false // refused, whether or not the reason could be read
 	case l.err != nil:
 		return l.answer.left
-	case l.answer.status >= 300 && l.answer.status <= 399:
-		return false
 	default:
 		return !l.answer.provesNothingDone()
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -22,9 +21,11 @@ import (
 // of secrets whose latest version was deleted, as Vault lists them.
 //
 // Folders are asked for as the caller goes on, each in a request of its own, in
-// Vault's order, depth first. A folder that does not exist is empty. If
-// something fails, the last pair holds the error, which names the folder, and a
-// zero Entry. Vault has no pages, so opts is not used and may be nil.
+// Vault's order, depth first. A folder that does not exist is empty. A folder
+// that Vault refuses, or cannot be asked for, is one pair: a zero Entry and the
+// error, which names the folder; the listing goes on behind it. If Vault gives
+// no answer, the pair with the error is the last. Vault has no pages, so opts is
+// not used and may be nil.
 func (s *Source) List(ctx context.Context, prefix string, opts *scaivault.ListOptions) iter.Seq2[scaivault.Entry, error] {
 	return func(yield func(scaivault.Entry, error) bool) {
 		if opts != nil && opts.PageSize < 0 {
@@ -46,10 +47,11 @@ type lister struct {
 	yield func(scaivault.Entry, error) bool
 }
 
-// fail yields the last pair.
+// fail yields a pair with an error. It reports whether to go on: what was
+// refused says nothing of the other folders, and what was not answered does.
 func (l *lister) fail(err error) bool {
-	l.yield(scaivault.Entry{}, err)
-	return false
+	refused := errors.Is(err, scaivault.ErrPermission) || errors.Is(err, scaivault.ErrInvalid)
+	return l.yield(scaivault.Entry{}, err) && refused
 }
 
 // all lists all KV mounts.
@@ -101,7 +103,7 @@ func (l *lister) start(ctx context.Context, t target) (place, []string, error) {
 		return place{}, nil, err
 	}
 	defer done()
-	loc, err := l.s.locate(ctx, t)
+	loc, err := l.s.locateForRead(ctx, t)
 	if err != nil {
 		return place{}, nil, err
 	}
@@ -197,8 +199,9 @@ func (l *lister) each(ctx context.Context, p place, keys []string, depth int) bo
 				return false
 			}
 		case pathProblem(folder) != "" || strings.Contains(folder, "/"):
-			t := target{"list", base + key}
-			return l.fail(l.s.failure(t, scaivault.ErrUnavailable, "Vault names a folder that cannot be asked for: "+pathProblem(folder)))
+			if !l.fail(l.s.invalid(target{"list", base + key}, "Vault names a folder that cannot be asked for: "+joinReasons(pathProblem(folder), "it may have been made by an older Vault"))) {
+				return false
+			}
 		case !l.walk(ctx, place{mount: p.mount, name: name + folder}, depth+1):
 			return false
 		}
@@ -212,7 +215,7 @@ func (p place) folderPath() string { return p.api(partData) }
 // fetchKeys asks for a folder. It is a GET, which net/http repeats on a new
 // connection where the old one was closed under it; Vault treats it as LIST.
 func (s *Source) fetchKeys(ctx context.Context, t target, p place) (*answer, error) {
-	return s.do(ctx, request{target: t, method: http.MethodGet, api: p.api(partMetadata), query: url.Values{"list": {"true"}}})
+	return s.do(ctx, get(t, p.api(partMetadata), "list=true"))
 }
 
 // keys reads a folder's names. One that does not exist has none.

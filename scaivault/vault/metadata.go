@@ -81,6 +81,15 @@ type versionMeta struct {
 	Destroyed    bool     `json:"destroyed"`
 }
 
+// wireTime reads an RFC 3339 time, and stays zero where it can't.
+type wireTime struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *wireTime) UnmarshalJSON(b []byte) error {
+	t.Time = readTime(b)
+	return nil
+}
+
 // gone tells whether the version can't be read any more. A time of deletion
 // that is yet to come is when it expires.
 func (v *versionMeta) gone() bool {
@@ -99,7 +108,7 @@ func (s *Source) history(ctx context.Context, t target) (*history, error) {
 	}
 	defer done()
 	for {
-		loc, err := s.locate(ctx, t)
+		loc, err := s.locateForRead(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +141,7 @@ func (s *Source) historyAt(ctx context.Context, t target, loc location) (*histor
 	case wrong != "":
 		return nil, s.invalid(t, wrong)
 	}
-	a, err := s.do(ctx, request{target: t, method: http.MethodGet, api: p.api(partMetadata)})
+	a, err := s.do(ctx, get(t, p.api(partMetadata), ""))
 	if err != nil {
 		return nil, err
 	}

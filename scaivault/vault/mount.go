@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/scailabs/scaivault-go/internal/wire"
 
@@ -21,6 +21,7 @@ import (
 type mount struct {
 	prefix  string // where it is, with a slash at its end: "kv/", "team/a/kv/"
 	version int    // 1 or 2
+	told    bool   // by Config.Mounts, and so beyond doubt
 }
 
 // String is the mount's path for an error.
@@ -33,22 +34,28 @@ type location struct {
 }
 
 // A mountTable remembers mounts by their prefix. Vault never mounts one engine
-// within another, so at most one of them covers a path. The zero value is
-// ready.
+// within another, so at most one of them covers a path. A table is one Source's,
+// which is one Vault and one namespace. The zero value is ready.
 type mountTable struct {
 	lookups flights[*mount]
 
-	mu    sync.RWMutex // guards known
-	known map[string]*mount
+	mu     sync.RWMutex // guards all below
+	known  map[string]*mount
+	silent map[string]time.Time // until when Vault is not asked, by the path's first segment
 }
+
+const (
+	// silentFor is how long the look-up of a mount is left out that Vault has
+	// refused: a read does without.
+	silentFor = time.Minute
+	// maxSilent bounds what is remembered of refusals.
+	maxSilent = 1000
+)
 
 // covering returns the mount that path lies in, or nil.
 func (t *mountTable) covering(path string) *mount {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if m := t.known[path+"/"]; m != nil {
-		return m
-	}
 	for i := len(path) - 1; i > 0; i-- {
 		if path[i] != '/' {
 			continue
@@ -57,7 +64,27 @@ func (t *mountTable) covering(path string) *mount {
 			return m
 		}
 	}
-	return nil
+	return t.known[path+"/"]
+}
+
+// silence takes note that Vault does not tell a mount.
+func (t *mountTable) silence(path string) {
+	first, _, _ := strings.Cut(path, "/")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.silent == nil || len(t.silent) >= maxSilent {
+		t.silent = map[string]time.Time{}
+	}
+	t.silent[first] = time.Now().Add(silentFor)
+}
+
+// isSilent tells whether Vault has refused to tell a mount there a moment ago.
+func (t *mountTable) isSilent(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	until, ok := t.silent[first]
+	return ok && time.Now().Before(until)
 }
 
 func (t *mountTable) add(m *mount) {
@@ -82,7 +109,7 @@ func (t *mountTable) drop(m *mount) {
 // ask below the same first segment share. An unknown mount is no error.
 func (s *Source) locate(ctx context.Context, t target) (location, error) {
 	if m := s.mounts.covering(t.path); m != nil {
-		return location{mount: m}, nil
+		return location{mount: m, fresh: m.told}, nil
 	}
 	first, _, _ := strings.Cut(t.path, "/")
 	look := func(ctx context.Context) (*mount, error) { return s.lookUpMount(ctx, t) }
@@ -113,7 +140,7 @@ const (
 // does. It returns nil where Vault does not tell: it answers 403 both for a
 // mount that does not exist and for one that the token has nothing in.
 func (s *Source) lookUpMount(ctx context.Context, t target) (*mount, error) {
-	a, err := s.do(ctx, request{target: t, method: http.MethodGet, api: apiUIMounts + "/" + t.path, query: url.Values{}})
+	a, err := s.do(ctx, get(t, apiUIMounts+"/"+t.path, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +148,7 @@ func (s *Source) lookUpMount(ctx context.Context, t target) (*mount, error) {
 		e := s.refusal(t, a)
 		if a.status == http.StatusForbidden && !errors.Is(e, scaivault.ErrUnauthenticated) ||
 			a.status == http.StatusNotFound || a.status == http.StatusBadRequest || a.status == http.StatusMethodNotAllowed {
+			s.mounts.silence(t.path)
 			return nil, nil //nolint:nilnil // an unknown mount; the answer to the request itself decides
 		}
 		return nil, e

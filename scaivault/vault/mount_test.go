@@ -206,9 +206,9 @@ func TestHostileListings(t *testing.T) {
 		"no keys":              {says(200, `{"request_id":"r","data":{}}`), scaivault.ErrUnavailable},
 		"keys of another type": {says(200, `{"request_id":"r","data":{"keys":[1]}}`), scaivault.ErrUnavailable},
 		"folders for ever":     {says(200, `{"request_id":"r","data":{"keys":["a/"]}}`), scaivault.ErrUnavailable},
-		"a way up":             {says(200, `{"request_id":"r","data":{"keys":["../"]}}`), scaivault.ErrUnavailable},
-		"a folder of slashes":  {says(200, `{"request_id":"r","data":{"keys":["a/b/"]}}`), scaivault.ErrUnavailable},
-		"unprintable":          {says(200, `{"request_id":"r","data":{"keys":["a\u0007/"]}}`), scaivault.ErrUnavailable},
+		"a way up":             {says(200, `{"request_id":"r","data":{"keys":["../"]}}`), scaivault.ErrInvalid},
+		"a folder of slashes":  {says(200, `{"request_id":"r","data":{"keys":["a/b/"]}}`), scaivault.ErrInvalid},
+		"unprintable":          {says(200, `{"request_id":"r","data":{"keys":["a\u0007/"]}}`), scaivault.ErrInvalid},
 		"a balancer's 404":     {says(404, "<html>"), scaivault.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,13 +21,13 @@ func (s *Source) Mounts(ctx context.Context) ([]scaivault.Mount, error) {
 		return nil, err
 	}
 	defer done()
-	a, err := s.do(ctx, request{target: t, method: http.MethodGet, api: apiMounts})
+	a, err := s.do(ctx, get(t, apiMounts, ""))
 	if err != nil {
 		return nil, err
 	}
 	fromUI := a.status == http.StatusForbidden
 	if fromUI {
-		if a, err = s.do(ctx, request{target: t, method: http.MethodGet, api: apiUIMounts}); err != nil {
+		if a, err = s.do(ctx, get(t, apiUIMounts, "")); err != nil {
 			return nil, err
 		}
 	}

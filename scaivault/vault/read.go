@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -70,11 +70,20 @@ type found struct {
 // errOutdated says that the mount is not what it was taken for.
 var errOutdated = errors.New("the mount has changed")
 
+// locateForRead is locate, but does not ask again where Vault has just refused
+// to tell.
+func (s *Source) locateForRead(ctx context.Context, t target) (location, error) {
+	if s.mounts.covering(t.path) == nil && s.mounts.isSilent(t.path) {
+		return location{fresh: true}, nil
+	}
+	return s.locate(ctx, t)
+}
+
 // read locates and reads. If a remembered mount turns out to be another by
 // now, it is looked up anew, once.
 func (s *Source) read(ctx context.Context, t target, version int) (found, error) {
 	for {
-		loc, err := s.locate(ctx, t)
+		loc, err := s.locateForRead(ctx, t)
 		if err != nil {
 			return found{}, err
 		}
@@ -121,11 +130,11 @@ func (s *Source) readAt(ctx context.Context, t target, loc location, version int
 }
 
 func (s *Source) fetch(ctx context.Context, t target, api string, version int) (*answer, error) {
-	query := url.Values{}
+	query := ""
 	if version > 0 {
-		query.Set("version", strconv.Itoa(version))
+		query = "version=" + strconv.Itoa(version)
 	}
-	return s.do(ctx, request{target: t, method: http.MethodGet, api: api, query: query})
+	return s.do(ctx, get(t, api, query))
 }
 
 // outdated tells whether an answer does not fit the mount that was remembered.
@@ -178,24 +187,54 @@ func parent(path string) string { return path[:strings.LastIndexByte(path, '/')+
 
 // versioned is a version of a KV v2 secret.
 type versioned struct {
-	Data     json.RawMessage `json:"data"`
-	Metadata struct {
-		Version        int             `json:"version"`
-		CreatedTime    wireTime        `json:"created_time"`
-		DeletionTime   wireTime        `json:"deletion_time"`
-		Destroyed      bool            `json:"destroyed"`
-		CustomMetadata json.RawMessage `json:"custom_metadata"`
-	} `json:"metadata"`
+	data           json.RawMessage
+	version        int
+	created        time.Time
+	deletion       time.Time
+	destroyed      bool
+	customMetadata []byte
 }
 
-// versionedData reads the data of an answer of KV v2. It reports false for any
-// other shape.
+// versionedData reads the data of an answer of KV v2, which is JSON that was
+// checked. It reports false for any other shape.
 func versionedData(data json.RawMessage) (versioned, bool) {
 	var v versioned
-	if len(data) == 0 || json.Unmarshal(data, &v) != nil {
-		return versioned{}, false
+	var metadata []byte
+	whole := jsonvalue.EachMember(data, func(name, value []byte) {
+		switch string(name) {
+		case "data":
+			v.data = value
+		case "metadata":
+			metadata = value
+		}
+	})
+	whole = whole && jsonvalue.EachMember(metadata, func(name, value []byte) {
+		switch string(name) {
+		case "version":
+			v.version, _ = strconv.Atoi(string(value)) // stays 0 for what is no number
+		case "created_time":
+			v.created = readTime(value)
+		case "deletion_time":
+			v.deletion = readTime(value)
+		case "destroyed":
+			v.destroyed = string(value) == "true"
+		case "custom_metadata":
+			v.customMetadata = value
+		}
+	})
+	return v, whole && v.version > 0 && !v.created.IsZero() && len(v.data) > 0
+}
+
+// readTime reads an RFC 3339 time, and is zero where it can't.
+func readTime(value []byte) time.Time {
+	if len(value) < 2 || value[0] != '"' {
+		return time.Time{}
 	}
-	return v, v.Metadata.Version > 0 && !v.Metadata.CreatedTime.IsZero() && len(v.Data) > 0
+	var t time.Time
+	if t.UnmarshalText(value[1:len(value)-1]) != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // isMetadata tells whether an answer is of kv/metadata/.
@@ -208,42 +247,31 @@ func isMetadata(data json.RawMessage) bool {
 	return json.Unmarshal(data, &w) == nil && w.CurrentVersion != nil && w.Versions != nil && w.CASRequired != nil
 }
 
-// wireTime reads an RFC 3339 time, and stays zero where it can't.
-type wireTime struct{ time.Time }
-
-func (t *wireTime) UnmarshalJSON(b []byte) error {
-	if parsed, err := time.Parse(time.RFC3339Nano, strings.Trim(string(b), `"`)); err == nil {
-		t.Time = parsed
-	}
-	return nil
-}
-
 // parseV2 returns the secret, or an error and the version that was deleted.
 func (s *Source) parseV2(t target, a *answer) (*scaivault.Secret, int, error) {
 	env, _ := a.envelope()
 	v, ok := versionedData(env.data)
-	meta := v.Metadata
 	switch {
 	case a.status == http.StatusNotFound && ok:
-		return nil, meta.Version, s.deleted(t, meta.Version, meta.Destroyed)
+		return nil, v.version, s.deleted(t, v.version, v.destroyed)
 	case !a.success():
 		return nil, 0, s.refusal(t, a)
 	case !ok:
 		return nil, 0, s.strange(t, a, "the answer is not a KV v2 secret")
 	}
 	info := scaivault.SecretInfo{
-		Path: t.path, Version: meta.Version, Source: s.name,
-		CreatedAt: meta.CreatedTime.Time, UpdatedAt: meta.CreatedTime.Time, ExpiresAt: meta.DeletionTime.Time,
-		Metadata: readCustomMetadata(meta.CustomMetadata),
+		Path: t.path, Version: v.version, Source: s.name,
+		CreatedAt: v.created, UpdatedAt: v.created, ExpiresAt: v.deletion,
+		Metadata: readCustomMetadata(v.customMetadata),
 	}
-	if isNull(v.Data) {
-		v.Data = json.RawMessage("{}") // Vault takes a write of null, and it is a version
+	if isNull(v.data) {
+		v.data = json.RawMessage("{}") // Vault takes a write of null, and it is a version
 	}
-	secret, err := scaivault.NewSecret(info, v.Data)
+	secret, err := scaivault.NewSecret(info, v.data)
 	if err != nil {
 		return nil, 0, s.strange(t, a, "the data of the secret is not a JSON object")
 	}
-	return secret, meta.Version, nil
+	return secret, v.version, nil
 }
 
 func (s *Source) parseV1(t target, a *answer) (*scaivault.Secret, error) {

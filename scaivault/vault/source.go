@@ -4,12 +4,16 @@ package vault
 
 import (
 	"context"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 	"golang.org/x/time/rate"
 
+	"github.com/scailabs/scaivault-go/internal/endpoint"
+	"github.com/scailabs/scaivault-go/internal/retry"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -21,17 +25,26 @@ import (
 // takes up to two seconds longer, to look for it. Every error is a
 // [*scaivault.Error].
 type Source struct {
-	name     string
-	client   *api.Client // ours: no token, no retries, no redirects
-	owner    *api.Client // the caller's, asked for its token only
-	letGo    func()      // closes the idle connections that are ours alone
-	limiter  *rate.Limiter
-	attempt  time.Duration // the timeout of owner, for each request; 0 for none
-	timeout  time.Duration
-	maxBytes int64
-	session  *session // nil where the token is the caller's
-	mounts   mountTable
-	calls    calls
+	name           string
+	owner          *api.Client // the caller's, asked for its token only
+	http           *http.Client
+	letGo          func()      // closes the idle connections that are ours alone
+	header         http.Header // of every request; not to be changed
+	endpoints      endpoint.Set
+	leader         atomic.Int32 // index of the endpoint that standbys named last; -1 for none
+	srv            bool
+	limiter        *rate.Limiter
+	retry          retry.Bounds
+	budget         *retry.Budget
+	timeout        time.Duration
+	attemptTimeout time.Duration
+	leaderWait     time.Duration
+	maxBytes       int64
+	trace          *Trace
+	session        *session // nil where the token is the caller's
+	index          index
+	mounts         mountTable
+	calls          calls
 }
 
 var _ scaivault.Source = (*Source)(nil)
@@ -39,26 +52,33 @@ var _ scaivault.Source = (*Source)(nil)
 // NewSource checks the configuration and does no I/O. Its error matches
 // [scaivault.ErrInvalid] and names all mistakes.
 func NewSource(cfg Config) (*Source, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	client, letGo, limiter, err := privateClient(cfg.Client, cfg.maxResponseBytes())
+	urls, err := cfg.validate()
 	if err != nil {
 		return nil, err
 	}
+	bounds := retry.Bounds(cfg.Retry)
 	s := &Source{
-		name:     cfg.name(),
-		client:   client,
-		letGo:    letGo,
-		owner:    cfg.Client,
-		limiter:  limiter,
-		timeout:  cfg.timeout(),
-		attempt:  cfg.Client.ClientTimeout(),
+		name: cfg.name(), owner: cfg.Client, trace: cfg.Trace,
+		endpoints: endpoint.NewSet(urls, cfg.endpointPause()),
+		srv:       len(cfg.Addresses) == 0 && cfg.Client.SRVLookup(),
+		retry:     bounds, budget: bounds.NewBudget(),
+		timeout: cfg.timeout(), attemptTimeout: cfg.attemptTimeout(), leaderWait: cfg.leaderWait(),
 		maxBytes: cfg.maxResponseBytes(),
 	}
-	if cfg.Auth != nil {
-		s.session = &session{auth: cfg.Auth}
+	s.leader.Store(-1)
+	s.http, s.letGo = privateClient(cfg.Client)
+	s.header, s.limiter = privateHeader(cfg.Client), cfg.Client.Limiter()
+	for path, version := range cfg.Mounts {
+		s.mounts.add(&mount{prefix: strings.TrimSuffix(path, "/") + "/", version: version, told: true})
 	}
+	if cfg.Auth == nil {
+		return s, nil
+	}
+	client, err := s.loginClient(cfg.Client)
+	if err != nil {
+		return nil, err
+	}
+	s.session = newSession(s, cfg.Auth, client)
 	return s, nil
 }
 
@@ -68,11 +88,11 @@ func (s *Source) Name() string { return s.name }
 // Side returns [scaivault.SideVault].
 func (s *Source) Side() scaivault.Side { return scaivault.SideVault }
 
-// Address returns where Vault is, and the namespace as its path if there is one:
+// Address returns where Vault is, the first of [Config.Addresses], and the namespace as its path if there is one:
 // "https://vault.example:8200", "https://vault.example:8200/team-a".
 func (s *Source) Address() string {
-	address := strings.TrimSuffix(s.client.Address(), "/")
-	if ns := strings.Trim(s.client.Namespace(), "/"); ns != "" {
+	address := s.endpoints[0].URL.String()
+	if ns := strings.Trim(s.header.Get(api.NamespaceHeaderName), "/"); ns != "" {
 		address += "/" + ns
 	}
 	return address
@@ -99,7 +119,12 @@ func (s *Source) Close() error {
 	// The token outlives every caller's ctx, so there is none to inherit from.
 	ctx, cancel := context.WithTimeout(context.Background(), min(revokeTimeout, s.timeout))
 	defer cancel()
-	return s.revoke(ctx)
+	return s.session.close(ctx)
+}
+
+// inBackground runs work of the Source's own, which nobody waits for but Close.
+func (s *Source) inBackground(work func(context.Context)) {
+	s.calls.spawn(context.Background(), s.timeout, work)
 }
 
 // A target is what a call is about, for its errors.

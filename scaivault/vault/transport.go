@@ -3,56 +3,40 @@
 package vault
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"runtime"
 
 	"github.com/hashicorp/vault/api"
-	"golang.org/x/time/rate"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
-// privateClient copies a client so that nothing the Source does is seen in the
-// original. Clone and CloneWithHeaders would not do: both share the
-// *http.Client, so that a redirect policy set on the clone is set on the
-// original, and both forget an address that SetAddress changed.
-//
-// The limiter is taken out and returned: the api package ignores it where the
-// ctx would end before its turn.
-//
-// The func closes the connections that the copy has of its own.
-func privateClient(original *api.Client, maxBytes int64) (*api.Client, func(), *rate.Limiter, error) {
-	cfg := original.CloneConfig() // copies the *http.Client too
-	limiter := cfg.Limiter
-	cfg.Limiter = nil
-	// As the original dials it: a unix socket has become http://localhost, and
-	// its transport knows the rest.
-	cfg.Address, cfg.AgentAddress = original.Address(), ""
-	cfg.MaxRetries = 0
-	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
-	cfg.DisableRedirects = true
-	cfg.HttpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	transport := &boundedTransport{next: roomier(cfg.HttpClient.Transport), maxBytes: maxBytes}
-	cfg.HttpClient.Transport = transport
-
-	client, err := api.NewClient(cfg)
-	if err != nil {
-		return nil, nil, nil, &scaivault.Error{
-			Kind: scaivault.ErrInvalid, Op: "configure vault source",
-			Reason: "the client could not be copied; check the environment variables VAULT_*", Err: &quietError{err},
-		}
+// privateClient makes an HTTP client out of the caller's, so that nothing the
+// Source does is seen there. Clone and CloneWithHeaders would not do: the clone
+// shares the *http.Client, so that a redirect policy set on it is set on the
+// original, and it forgets an address that SetAddress changed. The func closes
+// the connections that it has of its own.
+func privateClient(original *api.Client) (*http.Client, func()) {
+	client := original.CloneConfig().HttpClient // a copy
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.Transport = roomier(client.Transport)
+	if own, ok := client.Transport.(*ownTransport); ok {
+		return client, own.CloseIdleConnections
 	}
-	// NewClient has read the environment; what counts is the original.
-	client.SetHeaders(original.Headers())
-	client.ClearToken()
-	// With a timeout of its own the api package cancels the request's context
-	// before the body of a write's answer is read. The Source keeps it instead.
-	client.SetClientTimeout(0)
-	client.SetWrappingLookupFunc(func(string, string) string { return "" })
-	return client, transport.close, limiter, nil
+	return client, func() {}
+}
+
+// privateHeader is what CloneWithHeaders keeps: the caller's headers, with the
+// namespace.
+func privateHeader(original *api.Client) http.Header {
+	header := original.Headers()
+	for _, name := range []string{headerToken, headerIndex, headerNoForward} {
+		header.Del(name)
+	}
+	return header
 }
 
 // idleConns is how many idle connections a Source keeps.
@@ -76,49 +60,60 @@ func roomier(next http.RoundTripper) http.RoundTripper {
 // An ownTransport is nobody else's.
 type ownTransport struct{ *http.Transport }
 
-// A boundedTransport bounds the bodies of answers. The api package itself reads
-// the bodies of refusals without a limit.
-type boundedTransport struct {
-	next     http.RoundTripper
-	maxBytes int64
+// loginClient makes the client that an auth method gets. It goes the Source's
+// own way to Vault, and has no token.
+func (s *Source) loginClient(original *api.Client) (*api.Client, error) {
+	cfg := original.CloneConfig()
+	cfg.Limiter = nil // the Source keeps it
+	cfg.Address, cfg.AgentAddress = s.endpoints[0].URL.String(), ""
+	cfg.SRVLookup = false
+	cfg.MaxRetries = 0
+	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
+	cfg.DisableRedirects = true
+	cfg.HttpClient = &http.Client{Transport: loginTransport{s}, CheckRedirect: s.http.CheckRedirect}
+	client, err := api.NewClient(cfg)
+	if err != nil {
+		return nil, &scaivault.Error{
+			Kind: scaivault.ErrInvalid, Op: "configure vault source",
+			Reason: "the client could not be copied; check the environment variables VAULT_*", Err: &quietError{err},
+		}
+	}
+	// NewClient has read the environment; what counts is the original.
+	client.SetHeaders(s.header.Clone())
+	client.ClearToken()
+	// With a timeout of its own the api package cancels the request's context
+	// before the body of a write's answer is read. The Source bounds each.
+	client.SetClientTimeout(0)
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
+	return client, nil
 }
 
-// close lets go of the idle connections that are the Source's alone.
-func (t *boundedTransport) close() {
-	if own, ok := t.next.(*ownTransport); ok {
-		own.CloseIdleConnections()
-	}
-}
+// A loginTransport sends an auth method's requests as the Source sends its own:
+// to any of its addresses, repeated where there is no answer.
+type loginTransport struct{ s *Source }
 
-func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(req)
-	if resp != nil && resp.Body != nil {
-		resp.Body = &boundedBody{ReadCloser: resp.Body, left: t.maxBytes, declared: resp.ContentLength}
+// RoundTrip implements http.RoundTripper.
+func (t loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	first := t.s.endpoints[0].URL
+	path, below := apiOf(req.URL.Path, first.Path)
+	if !below || req.URL.Host != first.Host {
+		return t.s.http.Transport.RoundTrip(req) // to wherever the method has turned its client
 	}
-	return resp, err
-}
-
-var errTooLarge = errors.New("the answer is too large")
-
-type boundedBody struct {
-	io.ReadCloser
-	left, declared int64
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 || b.declared > b.left {
-		return 0, errTooLarge
+	r := request{target: target{op: "log in"}, method: req.Method, api: path, query: req.URL.RawQuery, header: req.Header, reads: true}
+	if req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		_ = req.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		r.body = body
 	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1] // one more than allowed tells too large from just right
+	a, err := t.s.exchange(req.Context(), &r, "")
+	if err != nil {
+		return nil, err
 	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if b.declared > 0 {
-		b.declared -= int64(n)
-	}
-	if b.left < 0 {
-		return 0, errTooLarge
-	}
-	return n, err
+	return &http.Response{
+		Status: http.StatusText(a.status), StatusCode: a.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: req,
+	}, nil
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+)
+
+// ErrTooLarge says that a body has more bytes than the limit.
+var ErrTooLarge = errors.New("the body is too large")
+
+// ReadBody reads a body up to a limit and tells when it stops too early. One that
+// is larger is [ErrTooLarge]. What
+// follows an answer 101 is none, and no ctx would end the reading of it.
+func ReadBody(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, nil
+	}
+	if resp.ContentLength > limit {
+		return nil, ErrTooLarge
+	}
+	var b bytes.Buffer
+	rest := io.LimitedReader{R: resp.Body}
+	if length := resp.ContentLength; length > 0 {
+		b.Grow(int(min(length, 1<<20)) + bytes.MinRead) // read to the end without growing
+		rest.N = length - 1
+		if _, err := b.ReadFrom(&rest); err != nil {
+			return nil, err
+		}
+		if resp.ProtoMajor == 1 && isCutOff(b.Bytes()) {
+			return b.Bytes(), nil
+		}
+	}
+	rest.N = min(limit, math.MaxInt64-1) + 1 - int64(b.Len())
+	if _, err := b.ReadFrom(&rest); err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > limit {
+		return nil, ErrTooLarge
+	}
+	return b.Bytes(), nil
+}
+
+// isCutOff tells of a body but for its last byte whether it is JSON that one
+// byte more can't end. Then the length that was promised is too short, and what
+// follows can be the rest of a secret. Package net/http would write that to the
+// standard logger, as an unsolicited response, once the whole body is read on a
+// connection of HTTP/1; who closes the body before closes the connection. A cut
+// right behind one of the outermost members can't be told from the end.
+func isCutOff(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 || body[0] != '{' && body[0] != '[' {
+		return false
+	}
+	depth, inString, hasValue := 0, false, body[0] == '['
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		switch {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case depth == 1 && c == ':':
+			hasValue = true
+		case depth == 1 && c == ',':
+			hasValue = body[0] == '['
+		}
+	}
+	last := body[len(body)-1]
+	ends := last != ':' && last != ',' && (hasValue || len(body) == 1)
+	return inString || depth > 1 || depth == 1 && !ends
+}
