@@ -33,25 +33,25 @@ func listed[T any](ctx context.Context, c *Client, of collection, parse func(jso
 		var none T
 		cursor, seen := "", cursorGuard{}
 		for {
-			items, next, err := c.collectionPage(ctx, of, cursor, &seen)
+			p, err := c.collectionPage(ctx, of, cursor, &seen)
 			if err != nil {
 				yield(none, err)
 				return
 			}
-			for _, raw := range items {
+			for _, raw := range p.items {
 				item, ok := parse(raw)
 				if !ok {
-					yield(none, c.strange(of.op, of.path, "the listing holds what is no "+of.item))
+					yield(none, p.malformed("the listing holds what is no "+of.item))
 					return
 				}
 				if !yield(*item, nil) {
 					return
 				}
 			}
-			if next == "" {
+			if p.next == "" {
 				return
 			}
-			cursor = next
+			cursor = p.next
 		}
 	}
 }
@@ -64,16 +64,16 @@ func failing[T any](err error) iter.Seq2[T, error] {
 	}
 }
 
-func (c *Client) collectionPage(ctx context.Context, of collection, cursor string, seen *cursorGuard) (_ []json.RawMessage, next string, _ error) {
+func (c *Client) collectionPage(ctx context.Context, of collection, cursor string, seen *cursorGuard) (*page[json.RawMessage], error) {
 	r := request{op: of.op, path: of.path, method: http.MethodGet, apiPath: of.apiPath, query: queryPage(cursor, of.limit), reads: true, category: of.category}
 	for name, value := range of.query {
 		r.query.Set(name, value)
 	}
-	p := page[json.RawMessage]{key: of.key}
-	if err := ask(ctx, c, r, &p, seen); err != nil {
-		return nil, "", err
+	p := &page[json.RawMessage]{key: of.key}
+	if err := ask(ctx, c, r, p, seen); err != nil {
+		return nil, err
 	}
-	return p.items, p.next, nil
+	return p, nil
 }
 
 // maxIDLength is far above the length of any id of the service.

@@ -251,6 +251,13 @@ func (a *answer) decode(r request, into any) *Error {
 	return a.malformed(r, notJSON+describe(a.status, a.header, a.body))
 }
 
+// unsupported is the error of an answer that shows that the service does not
+// offer something.
+func (a *answer) unsupported(r request, what string) *Error {
+	e := a.malformed(r, "")
+	return unsupported(r.op, r.path, what, e)
+}
+
 const notJSON = "the answer is not the JSON that was expected; "
 
 func (a *answer) malformed(r request, reason string) *Error {

@@ -111,7 +111,7 @@ func (c *Client) describe(ctx context.Context, op, path string) (*SecretInfo, er
 	if errors.Is(err, ErrPermission) {
 		return nil, err
 	}
-	return nil, c.unsupported(op, path, "reading metadata; use Get, whose secrets have it")
+	return nil, unsupported(op, path, "reading metadata; use Get, whose secrets have it", batchErr)
 }
 
 // partMetadata asks for the metadata below a secret. Where the service knows no
@@ -127,7 +127,7 @@ func (c *Client) partMetadata(ctx context.Context, op, path string) (*SecretInfo
 	case !ok:
 		return nil, ans.notAnObject(r)
 	case isObject(m.data) || m.isOf(path) == anotherPath:
-		return nil, c.unsupported(op, path, "metadata below a secret")
+		return nil, ans.unsupported(r, "metadata below a secret")
 	case !m.describes():
 		return nil, ans.malformed(r, "the answer holds no metadata of a secret")
 	}
@@ -145,7 +145,7 @@ func (c *Client) batchMetadata(ctx context.Context, op, path string) (*SecretInf
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
 		if err = plain(err); errors.Is(err, ErrNotFound) { // the whole request: that is no word on the secret
-			err = c.unsupported(op, path, "the batch of metadata")
+			err = unsupported(op, path, "the batch of metadata", err)
 		}
 		return nil, err
 	}
@@ -230,12 +230,22 @@ func (m *secretMembers) isOf(path string) pathClaim {
 	}
 }
 
-// unsupported is the error of what the service does not offer.
-func (c *Client) unsupported(op, path, what string) *Error {
-	return &Error{
+// unsupported is the error of what the service does not offer, as an answer
+// shows whose error is shown.
+func unsupported(op, path, what string, shown error) *Error {
+	return answeredBy(shown, &Error{
 		Kind: ErrInvalid, Op: op, Source: sourceScaiVault, Path: path, Err: errors.ErrUnsupported,
 		Reason: "the service does not offer " + what,
+	})
+}
+
+// answeredBy notes on e which answer of the service it rests on.
+func answeredBy(cause error, e *Error) *Error {
+	var known *Error
+	if errors.As(cause, &known) {
+		e.Status, e.RequestID = known.Status, known.RequestID
 	}
+	return e
 }
 
 // notOffered tells of an error whether the service says that it has no such

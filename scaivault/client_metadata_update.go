@@ -93,13 +93,13 @@ func (u *metadataUpdate) runBelow(ctx context.Context) (*SecretInfo, error) {
 // patchPart patches what lies below the secret.
 func (u *metadataUpdate) patchPart(ctx context.Context) (*SecretInfo, error) {
 	info, err := u.patch(ctx, u.c.apiPart(u.path, partMetadata))
-	unsupported := u.c.unsupported(u.request.op, u.path, "a change of metadata alone; use Put, which writes the data again")
+	const what = "a change of metadata alone; use Put, which writes the data again"
 	switch {
 	case notOffered(err):
-		return nil, unsupported
+		return nil, unsupported(u.request.op, u.path, what, err)
 	case errors.Is(err, ErrNotFound):
 		if there, lookErr := u.c.exists(ctx, u.request.op, u.path); lookErr == nil && there {
-			return nil, unsupported
+			return nil, unsupported(u.request.op, u.path, what, err)
 		}
 	}
 	return info, err

@@ -16,6 +16,8 @@ type page[T any] struct {
 	hints bool // more and next are but hints: what can't be read of them is left out
 	items []T
 	known bool // there was a list
+	// malformed is the error of the answer that the page came in; set by ask.
+	malformed func(reason string) *Error
 }
 
 // ask asks for a page, which can be followed by another one.
@@ -26,14 +28,15 @@ func ask[T any](ctx context.Context, c *Client, r request, p *page[T], seen *cur
 	if err != nil {
 		return plain(err)
 	}
+	p.malformed = func(reason string) *Error { return ans.malformed(r, reason) }
 	if err := ans.decode(r, p); err != nil {
 		return err
 	}
 	if !p.known {
-		return ans.malformed(r, "the answer holds no list of "+p.key)
+		return p.malformed("the answer holds no list of " + p.key)
 	}
 	if wrong := p.wrong(seen); wrong != "" {
-		return ans.malformed(r, wrong)
+		return p.malformed(wrong)
 	}
 	return nil
 }

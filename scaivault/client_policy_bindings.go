@@ -135,7 +135,7 @@ func (c *Client) UnbindPolicy(ctx context.Context, policyID, bindingID string) e
 		return ErrNotFound
 	})
 	if notOffered(err) {
-		return c.unsupported(op, policyID, "the end of a binding; delete the policy with DeletePolicyOptions.Force, or let bindings expire by ExpiresAt")
+		return unsupported(op, policyID, "the end of a binding; delete the policy with DeletePolicyOptions.Force, or let bindings expire by ExpiresAt", err)
 	}
 	return err
 }

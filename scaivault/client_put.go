@@ -81,7 +81,7 @@ func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOpti
 	if !opts.IfAbsent && opts.IfVersion == nil && opts.IfUnchanged == nil {
 		return noVersion, nil
 	}
-	now, _, err := c.read(ctx, path, nil, false)
+	now, ans, err := c.read(ctx, path, nil, false)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return noVersion, err
 	}
@@ -95,13 +95,20 @@ func (c *Client) checkConditions(ctx context.Context, path string, opts *PutOpti
 		reason = "the secret exists and IfAbsent was asked for"
 	case opts.IfVersion != nil && now != nil && version == 0:
 		reason = "IfVersion was asked for and the service does not tell the secret's version"
+	case opts.IfVersion != nil && *opts.IfVersion != version && now == nil:
+		reason = fmt.Sprintf("there is no such secret and IfVersion asked for version %d", *opts.IfVersion)
 	case opts.IfVersion != nil && *opts.IfVersion != version:
 		reason = fmt.Sprintf("the latest version is %d and IfVersion asked for %d", version, *opts.IfVersion)
 	case opts.IfUnchanged != nil && !opts.IfUnchanged.Equal(now):
 		reason = "the data is not what IfUnchanged asked for"
 	}
 	if reason != "" {
-		return noVersion, &Error{Kind: ErrConflict, Op: "put", Source: sourceScaiVault, Path: path, Reason: reason}
+		if ans != nil {
+			err = ans.malformed(request{}, "") // for the id of the look
+		}
+		e := answeredBy(err, &Error{Kind: ErrConflict, Op: "put", Source: sourceScaiVault, Path: path, Reason: reason})
+		e.Status = 0 // of a look, not of the write
+		return noVersion, e
 	}
 	if now != nil && version == 0 { // there is one, and it is not told
 		return noVersion, nil

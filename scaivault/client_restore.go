@@ -34,7 +34,7 @@ func (c *Client) Restore(ctx context.Context, path string) (*SecretInfo, error) 
 	case errors.As(err, &sent):
 		return c.lookForRestore(ctx, r, sent.cause)
 	case notOffered(err):
-		return nil, c.unsupported(op, path, "restoring a secret; use its own tools, or wait until the path is free and Put it anew")
+		return nil, unsupported(op, path, "restoring a secret; use its own tools, or wait until the path is free and Put it anew", err)
 	case err != nil:
 		return nil, c.notRestored(ctx, r, err)
 	}
@@ -53,7 +53,7 @@ func (c *Client) notRestored(ctx context.Context, r request, err error) error {
 		return err
 	}
 	if there, lookErr := c.exists(ctx, r.op, r.path); lookErr == nil && there {
-		return c.unsupported(r.op, r.path, "restoring a secret; this one is there")
+		return unsupported(r.op, r.path, "restoring a secret; this one is there", err)
 	}
 	own := *e
 	own.Reason = "there is nothing to restore, or the service does not offer to"

@@ -21,36 +21,41 @@ import (
 // nobody fetches. If no answer comes the error matches [ErrUncertain]; look for
 // the name in [Client.Subscriptions].
 func (c *Client) CreateSubscription(ctx context.Context, spec SubscriptionSpec) (*Subscription, error) {
+	s, _, err := c.createSubscription(ctx, spec)
+	return s, err
+}
+
+func (c *Client) createSubscription(ctx context.Context, spec SubscriptionSpec) (*Subscription, *answer, error) {
 	const op = "create subscription"
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	if wrong := spec.wrong(); wrong != "" {
-		return nil, c.invalid(op, "", wrong)
+		return nil, nil, c.invalid(op, "", wrong)
 	}
 	body, secret, wrong, cause := spec.body(ctx)
 	switch {
 	case wrong != "" && ctx.Err() != nil:
-		return nil, c.interrupted(ctx, &Error{Op: op, Source: sourceScaiVault})
+		return nil, nil, c.interrupted(ctx, &Error{Op: op, Source: sourceScaiVault})
 	case wrong != "":
 		e := c.invalid(op, "", wrong)
 		e.Err = cause
-		return nil, e
+		return nil, nil, e
 	}
 	r := request{op: op, method: http.MethodPost, apiPath: apiSubscriptions, body: body, secret: secret, category: CategorySubscription}
 	ans, err := c.exchange(ctx, r)
 	var sent sentError
 	switch {
 	case errors.As(err, &sent):
-		return nil, uncertain(sent.cause, "so the subscription may exist; look for its name before you create it again")
+		return nil, nil, uncertain(sent.cause, "so the subscription may exist; look for its name before you create it again")
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	created, ok := parseSubscription(ans.body)
 	if !ok {
-		return nil, uncertain(ans.malformed(r, ""), "so the subscription may exist; look for its name before you create it again")
+		return nil, nil, uncertain(ans.malformed(r, ""), "so the subscription may exist; look for its name before you create it again")
 	}
 	created.fill(&spec)
-	return created, nil
+	return created, ans, nil
 }
 
 // fill adds what the service does not repeat in its answer.
@@ -195,7 +200,7 @@ func (c *Client) Poll(ctx context.Context, id string, opts *PollOptions) (events
 		}
 	}
 	if strange > 0 {
-		return events, page.more, c.strange(opPoll, id, fmt.Sprintf("%d of %d events have no form that this version knows", strange, len(page.items)))
+		return events, page.more, page.malformed(fmt.Sprintf("%d of %d events have no form that this version knows", strange, len(page.items)))
 	}
 	return events, page.more, nil
 }
@@ -228,6 +233,7 @@ func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*page[
 		return nil, plain(err)
 	}
 	events := &page[json.RawMessage]{key: "events", hints: true}
+	events.malformed = func(reason string) *Error { return ans.malformed(r, reason) }
 	if len(ans.body) == 0 && ans.status == http.StatusNoContent {
 		return events, nil
 	}
@@ -235,7 +241,7 @@ func (c *Client) poll(ctx context.Context, id string, opts *PollOptions) (*page[
 		return nil, err
 	}
 	if !events.known {
-		return nil, ans.malformed(r, "the answer holds no list of events")
+		return nil, events.malformed("the answer holds no list of events")
 	}
 	return events, nil
 }
@@ -273,9 +279,4 @@ func (c *Client) Ack(ctx context.Context, id string, eventIDs ...string) error {
 		return err
 	}
 	return nil
-}
-
-// strange is the error of an answer whose part is not what was expected.
-func (c *Client) strange(op, path, reason string) *Error {
-	return &Error{Kind: ErrUnavailable, Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Reason: reason}
 }

@@ -47,7 +47,7 @@ func (c *Client) transportError(ctx context.Context, r request, timeout time.Dur
 	case tellsNoContent(cause):
 		e.Err = cause
 	default:
-		e.Err = silentError{cause}
+		e.Err = silentCause(cause)
 	}
 	return e
 }
@@ -83,14 +83,19 @@ func tellsNoContent(err error) bool {
 		errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// A silentError keeps a cause whose text must not be shown.
-type silentError struct{ cause error }
+// A silentError keeps a cause whose text must not be shown, behind a func, so
+// that no printer reaches it.
+type silentError struct{ reveal func() error }
+
+func silentCause(cause error) silentError {
+	return silentError{reveal: func() error { return cause }}
+}
 
 func (e silentError) Error() string {
 	return "the exchange broke off, or its answer is not HTTP"
 }
 
-func (e silentError) Unwrap() error { return e.cause }
+func (e silentError) Unwrap() error { return e.reveal() }
 
 // Format prints Error under every verb: the cause shows nothing there either.
 func (e silentError) Format(f fmt.State, _ rune) { printError(f, e) }

@@ -57,11 +57,11 @@ func (c *Client) Versions(ctx context.Context, path string) ([]VersionInfo, erro
 	case lookErr != nil:
 		return nil, lookErr
 	case there:
-		return nil, c.unsupported(op, path, "a list of versions; use GetVersion with their numbers")
+		return nil, unsupported(op, path, "a list of versions; use GetVersion with their numbers", err)
 	case errors.Is(err, ErrNotFound):
 		return nil, err
 	default:
-		return nil, &Error{Kind: ErrNotFound, Op: op, Source: sourceScaiVault, Path: path}
+		return nil, answeredBy(err, &Error{Kind: ErrNotFound, Op: op, Source: sourceScaiVault, Path: path})
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *Client) versions(ctx context.Context, op, path string) ([]VersionInfo, 
 		}
 		switch {
 		case page.isSecret || page.path != "" && page.path != path:
-			return nil, c.unsupported(op, path, "a list of versions")
+			return nil, ans.unsupported(r, "a list of versions")
 		case !page.known:
 			return nil, ans.malformed(r, "the answer holds no list of versions")
 		}

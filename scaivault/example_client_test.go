@@ -76,10 +76,10 @@ func ExampleClient_Put() {
 	fmt.Println(written.Version, err)
 
 	_, err = client.Put(ctx, secret.Path(), map[string]any{"password": "four"}, &scaivault.PutOptions{IfUnchanged: secret})
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, scaivault.ErrConflict))
 	// Output:
 	// 2 <nil>
-	// put environments/test/billing/db: scaivault: conflict: the data is not what IfUnchanged asked for
+	// true
 }
 
 func ExampleClient_List() {

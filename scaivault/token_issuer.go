@@ -188,7 +188,7 @@ func (i issuer) noAnswer(ctx context.Context, kept *keptAnswer) *Error {
 	case tellsNoContent(cause):
 		e.Err = cause
 	default:
-		e.Err = silentError{cause}
+		e.Err = silentCause(cause)
 	}
 	if kept.status >= 300 {
 		e.Kind, e.RetryAfter = i.kindOf(kept.status, ""), wire.RetryAfter(kept.header, time.Now())

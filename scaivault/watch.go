@@ -155,7 +155,7 @@ func (w *watch) round(ctx context.Context) error {
 	if err != nil {
 		return w.repeats.pollFailure(err)
 	}
-	fresh := w.deliver(ctx, page.items)
+	fresh := w.deliver(ctx, page)
 	if w.ended {
 		return nil
 	}
@@ -179,8 +179,8 @@ func (w *watch) missedPair() error {
 
 // deliver tells what is new and collects what is to be acknowledged: also what
 // came again, as its acknowledgement may be lost. It returns how many were new.
-func (w *watch) deliver(ctx context.Context, items []json.RawMessage) (fresh int) {
-	for _, raw := range items {
+func (w *watch) deliver(ctx context.Context, page *page[json.RawMessage]) (fresh int) {
+	for _, raw := range page.items {
 		if ctx.Err() != nil {
 			return fresh
 		}
@@ -188,7 +188,7 @@ func (w *watch) deliver(ctx context.Context, items []json.RawMessage) (fresh int
 		key := keyOfEvent(e, raw)
 		if !w.seen.has(key) {
 			fresh++
-			if !w.tellEvent(e, ok) {
+			if !ok && !w.tell(Event{}, page.malformed("an event has no form that this version knows")) || ok && !w.tellEvent(e) {
 				return fresh
 			}
 			w.seen.add(key)
@@ -209,11 +209,8 @@ func namesEvent(id string) bool { return id != "" && len(id) <= maxIDLength }
 
 // tellEvent tells an event if it is of those that were asked for, or of a type
 // for secrets that this version does not know. It reports whether to go on.
-func (w *watch) tellEvent(e Event, ok bool) bool {
-	switch {
-	case !ok:
-		return w.tell(Event{}, w.c.strange(opWatch, "", "an event has no form that this version knows"))
-	case e.Type == EventSecretAccessed || !strings.HasPrefix(string(e.Type), "secret."):
+func (w *watch) tellEvent(e Event) bool {
+	if e.Type == EventSecretAccessed || !strings.HasPrefix(string(e.Type), "secret.") {
 		return true
 	}
 	return w.tell(e, nil)
@@ -278,10 +275,10 @@ func (w *watch) subscribe(ctx context.Context) error {
 		return ctx.Err()
 	}
 	w.spec.Name = "scaivault-go-watch-" + rand.Text()
-	s, err := w.c.CreateSubscription(ctx, w.spec)
+	s, ans, err := w.c.createSubscription(ctx, w.spec)
 	switch {
 	case err == nil && brokenID(s.ID) != "":
-		return w.c.strange(opWatch, "", "the new subscription has no usable id: "+brokenID(s.ID))
+		return ans.malformed(request{op: opWatch}, "the new subscription has no usable id: "+brokenID(s.ID))
 	case errors.Is(err, ErrUncertain):
 		w.doubt = w.spec.Name
 		return err
