@@ -125,9 +125,10 @@
 // # Redaction
 //
 // A [Secret] keeps its data behind a func, so no fmt verb, encoder, logger or
-// dumper shows it, also not from an unexported field of another struct. Errors
-// never hold a value, a token, a query or a response body. [Secret.Field],
-// [Secret.Data], [Secret.JSON] and [Secret.Decode] reveal.
+// dumper shows it, also not from an unexported field of another struct. No text
+// of an error holds a value, a token, a query or a response body; the service's
+// own words stand apart, in fields of [Error]. [Secret.Field], [Secret.Data],
+// [Secret.JSON] and [Secret.Decode] reveal.
 //
 // # Concurrency
 //

@@ -53,7 +53,10 @@ var (
 // Under every fmt verb, in JSON and in logs it shows only what cannot hold a
 // secret. Message and Details are the server's own words, which can quote
 // anything; they are there to be read on purpose. What the request itself
-// carried, the token and the data of a write, is taken out of them.
+// carried, the token and the data of a write, is taken out of them. Printers that
+// go past all methods do show them: dumpers that are told to, and fmt for a
+// struct that holds an error in an unexported field, under a verb that does not
+// fit, such as %s. Log the error, not what holds it.
 type Error struct {
 	// Kind is the category: one of the sentinels of this package. It is nil
 	// only when the caller's context ended.

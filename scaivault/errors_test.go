@@ -140,9 +140,9 @@ func TestNoErrorQuotesTheServer(t *testing.T) {
 		`{"id":"x","name":` + string(text) + `,"rules":` + string(text) + `}`, `{"policies":[` + string(text) + `]}`, `{"bindings":[` + string(text) + `]}`,
 		`{"events":[` + string(text) + `]}`, `{"allowed":` + string(text) + `}`,
 	}
-	failed := 0
+	failed, shown := 0, map[string]bool{}
 	for _, body := range bodies {
-		for _, status := range []int{200, 207, 302, 400, 401, 403, 404, 409, 429, 500, 503} {
+		for _, status := range []int{200, 302, 401, 403, 404, 429, 500, 503} {
 			rt := &script{answers: says2(says(status, body, "X-Request-ID", canary, "Retry-After", canary, "Content-Type", canary, "Location", "/"+canary))}
 			c := newTestClient(t, "https://s.test", through(rt))
 			for name, call := range quotingCalls {
@@ -151,6 +151,12 @@ func TestNoErrorQuotesTheServer(t *testing.T) {
 					continue
 				}
 				failed++
+				e := requireError(t, err)
+				alike := fmt.Sprint(name, err, e.Code, e.Message, e.Details)
+				if shown[alike] { // whatever prints the one prints the other
+					continue
+				}
+				shown[alike] = true
 				for how, shown := range shownForms(err) {
 					// fmt prints the fields of a pointer in an unexported field where
 					// the verb does not fit; what the request carried is not in them.

@@ -24,32 +24,45 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// formatsOf has each verb with each option: flags, widths and precisions.
+func formatsOf(verbs string, options ...string) []string {
+	var formats []string
+	for _, verb := range verbs {
+		for _, option := range options {
+			formats = append(formats, "%"+option+string(verb))
+		}
+	}
+	return formats
+}
+
+var (
+	allFormats = formatsOf("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+		"", "+", "#", " ", "0", "-", "+#", "# ", "#0", "+-", "+# 0-",
+		"5", ".3", "40.60", "+5", "#.3", "+#40.60", "# 40", "[1]")
+	// someFormats are for large values, which take long to print.
+	someFormats = formatsOf("bcdopqstvxTUX", "", "+", "#", "+#40.60")
+)
+
 // outputsOf prints and encodes a value in every way that a program might, and
 // returns what came out, and how. Errors are output too.
 func outputsOf(t *testing.T, v any) map[string]string {
 	t.Helper()
+	return outputsWith(t, v, allFormats)
+}
+
+func outputsWith(t *testing.T, v any, formats []string) map[string]string {
+	t.Helper()
 	out := map[string]string{}
-	printed(v, out)
+	printed(v, formats, out)
 	for how, encode := range encoders(t) {
 		out[encode(v)] = how
 	}
 	return out
 }
 
-// printed goes through all verbs, with flags, widths and precisions.
-func printed(v any, out map[string]string) {
-	options := []string{
-		"", "+", "#", " ", "0", "-", "+#", "# ", "#0", "+-", "+# 0-",
-		"5", ".3", "40.60", "+5", "#.3", "+#40.60", "# 40", "[1]",
-	}
-	for verb := range 'z' + 1 {
-		if verb < 'A' || verb > 'Z' && verb < 'a' {
-			continue
-		}
-		for _, option := range options {
-			format := "%" + option + string(verb)
-			out[fmt.Sprintf(format, v)] = format
-		}
+func printed(v any, formats []string, out map[string]string) {
+	for _, format := range formats {
+		out[fmt.Sprintf(format, v)] = format
 	}
 	out[fmt.Sprint(v)] = "Sprint"
 	out[fmt.Sprintln(v, v)] = "Sprintln"

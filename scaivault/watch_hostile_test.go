@@ -332,10 +332,10 @@ func TestWatchPassesWhatItDoesNotKnow(t *testing.T) {
 	})
 }
 
-// TestWatchTakesAHundredThousandEventsInOneAnswer, again and again.
-func TestWatchTakesAHundredThousandEventsInOneAnswer(t *testing.T) {
+// TestWatchTakesManyEventsInOneAnswer, again and again.
+func TestWatchTakesManyEventsInOneAnswer(t *testing.T) {
 	t.Parallel()
-	const n = 100_000
+	const n = 30_000
 	var b strings.Builder
 	b.WriteString(`{"events":[`)
 	for i := range n {
@@ -355,7 +355,7 @@ func TestWatchTakesAHundredThousandEventsInOneAnswer(t *testing.T) {
 		require.Len(t, w.told(), n)
 		require.Greater(t, len(h.of("poll")), 1)
 		acked := 0
-		for _, q := range h.of("ack")[:10] {
+		for _, q := range h.of("ack")[:3] {
 			acked += len(q.acks)
 		}
 		require.Equal(t, n, acked)
