@@ -23,8 +23,8 @@ type secretStore struct {
 
 	mu      sync.RWMutex // guards all below
 	records map[string]*record
-	index   pathIndex
-	made    int // how many records ever were
+	paths   sortedPaths // those of all records
+	made    int         // how many records ever were
 
 	expiries expiryQueue
 }
@@ -191,7 +191,7 @@ func (s *secretStore) add(path string, now time.Time) *record {
 		maxVersions: s.maxVersions, created: now, order: s.made,
 	}
 	if s.records[path] == nil {
-		s.index.add(path)
+		s.paths.add(path)
 	}
 	s.records[path] = rec
 	return rec
@@ -265,7 +265,7 @@ func (s *secretStore) remove(path string, permanent bool, by author) (until time
 	if permanent {
 		kept := rec.deleted.IsZero() || now.Before(rec.deleted.Add(s.retention))
 		delete(s.records, path)
-		s.index.forget()
+		s.paths.remove(path)
 		s.unschedule(rec)
 		if !kept {
 			return time.Time{}, noSecret(path)
