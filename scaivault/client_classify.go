@@ -102,7 +102,8 @@ func kindOf(status int, code string, wellFormed bool) error {
 		return ErrUnauthenticated
 	case status == http.StatusTooManyRequests:
 		return ErrRateLimited
-	case !wellFormed || status < 400 || status >= 500 || status == http.StatusRequestTimeout:
+	case !wellFormed || status < 400 || status >= 500 || status == http.StatusRequestTimeout ||
+		status == http.StatusFailedDependency: // a federation backend failed, and that is no word on the secret
 		return ErrUnavailable
 	}
 	switch status {

@@ -95,7 +95,7 @@ func TestUnknownCodeIsReadByItsStatus(t *testing.T) {
 	t.Parallel()
 	for status, kind := range map[int]error{
 		400: scaivault.ErrInvalid, 401: scaivault.ErrUnauthenticated, 402: scaivault.ErrInvalid, 403: scaivault.ErrPermission,
-		404: scaivault.ErrNotFound, 405: scaivault.ErrInvalid, 408: scaivault.ErrUnavailable, 409: scaivault.ErrConflict,
+		404: scaivault.ErrNotFound, 405: scaivault.ErrInvalid, 424: scaivault.ErrUnavailable, 408: scaivault.ErrUnavailable, 409: scaivault.ErrConflict,
 		410: scaivault.ErrNotFound, 412: scaivault.ErrConflict, 413: scaivault.ErrInvalid, 422: scaivault.ErrInvalid,
 		429: scaivault.ErrRateLimited, 499: scaivault.ErrInvalid, 500: scaivault.ErrUnavailable, 501: scaivault.ErrUnavailable,
 		502: scaivault.ErrUnavailable, 503: scaivault.ErrUnavailable, 504: scaivault.ErrUnavailable, 599: scaivault.ErrUnavailable,

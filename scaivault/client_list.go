@@ -13,7 +13,9 @@ import (
 )
 
 // List lists the secrets below prefix, or all if it is empty, in the order of
-// the service. It returns no values. An entry that lies elsewhere is left out.
+// the service. It returns no values. An entry that lies elsewhere is left out, and
+// so is one that the service marks as deleted; should it list deleted or expired
+// secrets without a mark, to read them is [ErrNotFound].
 //
 // Pages are asked for as the caller goes on. If something fails, the last pair
 // holds the error and a zero Entry. Each page is a call of its own with regard
@@ -76,8 +78,9 @@ func (l *lister) walk(ctx context.Context, prefix string, yield func(Entry, erro
 // item yields one entry, or goes into one folder.
 func (l *lister) item(ctx context.Context, item wireEntry, prefix string, yield func(Entry, error) bool) bool {
 	path := item.Path
-	// Going only downwards ends, whatever the service says.
-	if !strings.HasPrefix(path, prefix) || path == prefix {
+	// Going only downwards ends, whatever the service says. What was deleted and can
+	// still be restored is not there.
+	if !strings.HasPrefix(path, prefix) || path == prefix || !item.DeletedAt.IsZero() {
 		return true
 	}
 	if strings.HasSuffix(path, "/") {
@@ -119,6 +122,7 @@ type wireEntry struct {
 	Version   wireInt       `json:"version"`
 	Type      lenient[Type] `json:"secret_type"`
 	UpdatedAt wireTime      `json:"updated_at"`
+	DeletedAt wireTime      `json:"deleted_at"`
 }
 
 // UnmarshalJSON also takes a bare path.

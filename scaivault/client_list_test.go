@@ -33,6 +33,7 @@ func TestClientListForms(t *testing.T) {
 		"empty":              {pages: []string{`{"secrets":[]}`}},
 		"elsewhere":          {pages: []string{`{"secrets":[{"path":"b/b"},{"path":"ab"},{"path":"a/c"}]}`}, want: []string{"a/c"}},
 		"folders":            {pages: []string{`{"secrets":["a/f/","a/b"]}`, `{"secrets":["a/f/g"]}`}, want: []string{"a/f/g", "a/b"}},
+		"deleted":            {pages: []string{`{"secrets":[{"path":"a/b","deleted_at":"2030-01-02T03:04:05Z"},{"path":"a/c","deleted_at":null}]}`}, want: []string{"a/c"}},
 		"a cursor that sits": {pages: []string{`{"secrets":["a/b"],"cursor":"x","has_more":true}`}, bad: true},
 		"more without one":   {pages: []string{`{"secrets":["a/b"],"has_more":true}`}, bad: true},
 		"no list":            {pages: []string{`{"error":{"code":"x"}}`}, bad: true},

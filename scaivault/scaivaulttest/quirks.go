@@ -2,6 +2,8 @@
 
 package scaivaulttest
 
+import "time"
+
 // Quirks are the answers to questions that ScaiVault's documents leave open, as far
 // as a client can meet them. The zero value of each is the most natural one.
 type Quirks struct {
@@ -20,6 +22,23 @@ type Quirks struct {
 	HardDelete HardDelete
 	// Expired says what a read of a secret past its expires_at gives. If zero, ExpiredServed.
 	Expired Expired
+	// Deleted says what a read of a soft-deleted secret gives. If zero, DeletedMissing.
+	Deleted Deleted
+	// DeleteAgain says what a second soft DELETE gives. If zero, DeleteAgainMissing.
+	DeleteAgain DeleteAgain
+	// ConflictStatus is the status of secret_exists. If zero, Conflict409.
+	ConflictStatus ConflictStatus
+	// Numbers says what becomes of the numbers in data. If zero, NumbersKept.
+	Numbers Numbers
+	// DefaultType is the secret_type of what was written without one. If zero, DefaultTypeKV.
+	DefaultType DefaultType
+	// ReadMembers says which members a secret has that is read. If zero, ReadMembersShown.
+	ReadMembers ReadMembers
+	// ReadHeaders says which headers for caches come with it. If zero, ReadHeadersNone.
+	ReadHeaders ReadHeaders
+	// PartnerSecrets says how the partner's secrets show up in reads of the tenant's. If
+	// zero, PartnerSecretsApart.
+	PartnerSecrets PartnerSecrets
 
 	// ListKey is the member of a listing that holds the items. If zero, ListSecrets.
 	ListKey ListKey
@@ -33,6 +52,14 @@ type Quirks struct {
 	ListMax int
 	// ListOver says what happens to a limit above ListMax. If zero, OverClamped.
 	ListOver Over
+	// ListDepth says how deep a listing goes. If zero, ListDepthAll.
+	ListDepth ListDepth
+	// ListDeleted says whether it shows what was deleted or has expired. If zero,
+	// ListDeletedLeftOut.
+	ListDeleted ListDeleted
+	// ListDenied says whether it shows what the caller may not read. If zero,
+	// ListDeniedLeftOut.
+	ListDenied ListDenied
 
 	// Subresources says whether {path}/versions, {path}/metadata and {path}/restore are
 	// served. If zero, SubresourcesServed.
@@ -58,6 +85,8 @@ type Quirks struct {
 	BatchLimited BatchLimited
 	// BatchMetadataForm is the answer to a batch of metadata. If zero, BatchMetadataSecrets.
 	BatchMetadataForm BatchMetadataForm
+	// BatchSize says how many secrets the answer to a batch holds. If zero, BatchSizeAll.
+	BatchSize BatchSize
 
 	// TenantBoth is the fate of a request that names its tenant in the path and in
 	// X-Tenant-ID. If zero, TenantBothAccepted.
@@ -67,6 +96,12 @@ type Quirks struct {
 	Denied Denied
 	// UnknownRoute is the answer to a path that the API does not have. If zero, UnknownRouteEnvelope.
 	UnknownRoute UnknownRoute
+	// FieldsForm is the shape of details.fields. If zero, FieldsFormObjects.
+	FieldsForm FieldsForm
+	// AuditDenied says whether the audit log has what was refused. If zero, AuditDeniedEntered.
+	AuditDenied AuditDenied
+	// AuditDelay is how long after a request its entry can be seen. If zero, at once.
+	AuditDelay time.Duration
 	// LimitHeaders are the names of the rate-limit headers. If zero, LimitHeadersX.
 	LimitHeaders LimitHeaders
 	// Compression says whether answers are compressed. If zero, CompressionNone.
@@ -98,6 +133,23 @@ type Quirks struct {
 	SyncedWrites SyncedWrites
 	// Sync is the answer to POST …/sync. If zero, SyncCompleted.
 	Sync SyncForm
+	// SyncedDeletions says what a sync does with the copy of what the backend no longer
+	// has. If zero, SyncedDeletionsIgnored.
+	SyncedDeletions SyncedDeletions
+	// BackendDelete says what becomes of the copies when their backend is deleted. If
+	// zero, BackendDeleteKeepsCopies.
+	BackendDelete BackendDelete
+	// FederatedWrite is the refusal of a write to a federated path. If zero, FederatedWrite403.
+	FederatedWrite FederatedWrite
+	// BackendFailure is the answer to a read that a backend failed. If zero, BackendFailure503.
+	BackendFailure BackendFailure
+	// ProxiedData says what of a KV v2 secret a proxied read gives. If zero, ProxiedDataUnwrapped.
+	ProxiedData ProxiedData
+	// BackendsKey is the member that holds the backends of a listing. If zero, BackendsKeyBackends.
+	BackendsKey BackendsKey
+	// ConflictsKey is the member that holds the conflicts of a listing. If zero,
+	// ConflictsKeyConflicts.
+	ConflictsKey ConflictsKey
 }
 
 // PutForm is the answer to a PUT.
@@ -163,6 +215,7 @@ type Expired uint8
 const (
 	ExpiredServed  Expired = iota // the value
 	ExpiredMissing                // 404 secret_not_found
+	ExpiredGone                   // 410 secret_expired
 )
 
 // ListKey is the member that holds the items of a listing.

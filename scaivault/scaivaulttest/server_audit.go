@@ -153,10 +153,11 @@ func (c *serverCall) trailFilter() (func(*trailEntry) bool, *refusal) {
 		}
 		success = &wanted
 	}
+	visible := time.Now().Add(-c.server.quirks.AuditDelay)
 	identity, kind := query.Get("identity_id"), query.Get("identity_type")
 	ip, request, prefix := query.Get("source_ip"), query.Get("request_id"), query.Get("path_prefix")
 	return func(e *trailEntry) bool {
-		return (from.IsZero() || !e.at.Before(from)) && (to.IsZero() || !e.at.After(to)) &&
+		return !e.at.After(visible) && (from.IsZero() || !e.at.Before(from)) && (to.IsZero() || !e.at.After(to)) &&
 			(actions == nil || slices.Contains(actions, e.action)) &&
 			(success == nil || *success == e.success) &&
 			(identity == "" || identity == e.identityID) &&

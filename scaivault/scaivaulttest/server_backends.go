@@ -222,7 +222,11 @@ func (c *serverCall) listBackends() *refusal {
 	for _, b := range c.server.federation.list() {
 		all = append(all, b.body())
 	}
-	c.replyJSON(http.StatusOK, map[string]any{"backends": all})
+	key := "backends"
+	if c.server.quirks.BackendsKey == BackendsKeyData {
+		key = "data"
+	}
+	c.replyJSON(http.StatusOK, map[string]any{key: all})
 	return nil
 }
 

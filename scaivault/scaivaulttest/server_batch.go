@@ -69,6 +69,9 @@ func (c *serverCall) batchRead() *refusal {
 	// One bound for all: a backend that hangs must not hold the batch once per path.
 	ctx, cancel := context.WithTimeout(c.r.Context(), c.server.opts.BackendTimeout)
 	defer cancel()
+	if c.server.quirks.BatchSize == BatchSize50 {
+		body.Paths = body.Paths[:min(50, len(body.Paths))]
+	}
 	results := make([]batchResult, 0, len(body.Paths))
 	for _, path := range body.Paths {
 		result := batchResult{path: path}

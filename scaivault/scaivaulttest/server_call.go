@@ -140,6 +140,9 @@ func (c *serverCall) audit(refusal *refusal) {
 
 // enterTrail makes an entry for this call.
 func (c *serverCall) enterTrail(action, path string, success bool, extra map[string]any) {
+	if !success && c.server.quirks.AuditDenied == AuditDeniedLeftOut {
+		return
+	}
 	ip, _, err := net.SplitHostPort(c.r.RemoteAddr)
 	if err != nil {
 		ip = c.r.RemoteAddr

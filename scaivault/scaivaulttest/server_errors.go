@@ -69,7 +69,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *refusal) {
 	var body envelopeBody
 	body.Error.Code = r.code
 	body.Error.Message = r.message
-	body.Error.Details = r.details
+	body.Error.Details = s.formed(r.details)
 	body.Error.RequestID = w.Header().Get("X-Request-ID")
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", s.retryAfter(r.retryAfter))
@@ -78,6 +78,23 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *refusal) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	writeJSON(w, r.status, &body)
+}
+
+// formed gives the details' fields the shape that the quirks ask for.
+func (s *Server) formed(details map[string]any) map[string]any {
+	fields, ok := details["fields"].([]map[string]string)
+	if !ok || s.quirks.FieldsForm == FieldsFormObjects {
+		return details
+	}
+	names, byName := []string{}, map[string]string{}
+	for _, field := range fields {
+		names = append(names, field["field"])
+		byName[field["field"]] = field["message"]
+	}
+	if s.quirks.FieldsForm == FieldsFormNames {
+		return map[string]any{"fields": names}
+	}
+	return map[string]any{"fields": byName}
 }
 
 func (s *Server) retryAfter(d time.Duration) string {

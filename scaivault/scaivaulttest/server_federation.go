@@ -58,9 +58,38 @@ func (h *federationHub) refuseWrite(path string) *refusal {
 	if !p.proxy {
 		mode = "sync"
 	}
-	return refuse(http.StatusForbidden, "forbidden",
+	status, code := h.server.quirks.FederatedWrite.refusal()
+	return refuse(status, code,
 		"%s is federated to backend %s in mode %s and cannot be written here: write it there", path, p.backend.id, mode).
 		with("path", path).with("backend_id", p.backend.id)
+}
+
+func (f FederatedWrite) refusal() (status int, code string) {
+	switch f {
+	case FederatedWrite400:
+		return http.StatusBadRequest, "invalid_request"
+	case FederatedWrite405:
+		return http.StatusMethodNotAllowed, "method_not_allowed"
+	case FederatedWrite409:
+		return http.StatusConflict, "federation_read_only"
+	}
+	return http.StatusForbidden, "forbidden"
+}
+
+// told is the refusal of a read whose backend failed, as callers are told of it.
+func (f BackendFailure) told(r *refusal) *refusal {
+	if r == nil || r.status != http.StatusServiceUnavailable {
+		return r
+	}
+	switch f {
+	case BackendFailure502:
+		return refuse(http.StatusBadGateway, "backend_unavailable", "%s", r.message)
+	case BackendFailure504:
+		return refuse(http.StatusGatewayTimeout, "backend_timeout", "%s", r.message)
+	case BackendFailure424:
+		return refuse(http.StatusFailedDependency, "backend_unavailable", "%s", r.message)
+	}
+	return r
 }
 
 // lookup reads a secret from wherever it is. It holds no lock while it asks a backend.
@@ -69,7 +98,8 @@ func (s *Server) lookup(ctx context.Context, path string, version int) (secretVi
 	switch {
 	case p == nil:
 	case p.proxy:
-		return p.backend.read(ctx, p.remotePath(path), path, version)
+		view, refusal := p.backend.read(ctx, p.remotePath(path), path, version)
+		return view, s.quirks.BackendFailure.told(refusal)
 	default:
 		p.backend.syncIfDue(ctx)
 	}
@@ -84,7 +114,7 @@ func (b *backend) read(ctx context.Context, remote, path string, version int) (s
 	}
 	inTime, cancel := context.WithTimeout(ctx, b.hub.server.opts.BackendTimeout)
 	defer cancel()
-	view, refusal := link.read(inTime, remote, version)
+	view, refusal := link.read(inTime, remote, version, b.hub.server.quirks.ProxiedData)
 	b.note(ctx, refusal)
 	if refusal != nil && refusal.status == http.StatusNotFound {
 		if version != 0 {
@@ -158,12 +188,15 @@ func (h *federationHub) install(b *backend, settings *backendSettings) *refusal 
 	return nil
 }
 
-// remove takes b out of service. Copies that it synced stay.
+// remove takes b out of service.
 func (h *federationHub) remove(b *backend) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.backends = slices.DeleteFunc(h.backends, func(other *backend) bool { return other == b })
 	h.rebuild()
+	h.mu.Unlock()
+	if h.server.quirks.BackendDelete == BackendDeleteRemovesCopies {
+		h.server.secrets.removeCopies(b.id, func(string) bool { return true })
+	}
 }
 
 // rebuild makes the table anew; the caller holds mu.

@@ -24,7 +24,10 @@ func (c *serverCall) listSecrets() *refusal {
 	c.server.federation.syncDue(c.r.Context())
 	want := listing{
 		prefix: c.path, strings: quirks.ListPrefix == PrefixString, order: quirks.ListOrder, limit: limit,
-		visible: func(path string) bool { return !c.server.policies.denied(c.grant.identityID, path) },
+		depth: quirks.ListDepth, deleted: quirks.ListDeleted,
+		visible: func(path string) bool {
+			return quirks.ListDenied == ListDeniedShown || !c.server.policies.denied(c.grant.identityID, path)
+		},
 	}
 	if text := query.Get("cursor"); text != "" {
 		if want.after, want.age, refusal = parseCursor(text); refusal != nil {
@@ -56,15 +59,24 @@ func appendItems(b []byte, page []secretView, item ListItem) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if item == ListItemWhole {
-			b = appendSecret(b, &page[i], false)
-			continue
+		switch view := &page[i]; {
+		case isFolder(view.path):
+			b = append(b, `{"path":`...)
+			b = appendPath(b, view.path)
+			b = append(b, '}')
+		case item == ListItemWhole:
+			b = appendSecret(b, view, false)
+		default:
+			b = append(b, `{"path":`...)
+			b = appendPath(b, view.path)
+			b = append(b, `,"version":`...)
+			b = strconv.AppendInt(b, int64(view.version), 10)
+			b = append(b, '}')
 		}
-		b = append(b, `{"path":`...)
-		b = appendPath(b, page[i].path)
-		b = append(b, `,"version":`...)
-		b = strconv.AppendInt(b, int64(page[i].version), 10)
-		b = append(b, '}')
+		if deleted := page[i].deleted; !deleted.IsZero() {
+			b = append(b[:len(b)-1], `,"deleted_at":`...)
+			b = append(appendTime(b, deleted), '}')
+		}
 	}
 	return b
 }

@@ -70,13 +70,13 @@ func (s *secretStore) describe(path string, given json.RawMessage, by author) (s
 	defer s.mu.Unlock()
 	rec := s.records[path]
 	if !s.live(rec, now) {
-		return secretView{}, noSecret(path)
+		return secretView{}, s.missing(path, now)
 	}
-	if s.update == MetadataMerged {
+	if s.quirks.MetadataUpdate == MetadataMerged {
 		given = mergedMetadata(rec.metadata, given)
 	}
 	rec.metadata, rec.touched = given, now
-	if s.described == MetadataAppends {
+	if s.quirks.MetadataVersion == MetadataAppends {
 		rec.append(rec.latest().data, by, now)
 		s.tellWritten(rec, by)
 	}

@@ -39,7 +39,13 @@ func (c *serverCall) lookup(ctx context.Context, path string, version int) (secr
 	if c.partner {
 		return c.server.partner.read(path, version)
 	}
-	return c.server.lookup(ctx, path, version)
+	view, refusal := c.server.lookup(ctx, path, version)
+	if c.server.quirks.PartnerSecrets == PartnerSecretsFallback && refusal != nil && refusal.code == "secret_not_found" {
+		if theirs, none := c.server.partner.read(path, version); none == nil {
+			return theirs, nil
+		}
+	}
+	return view, refusal
 }
 
 // proxied reports whether reads of the path go to a backend.

@@ -243,7 +243,7 @@ func escapePath(path string) string {
 }
 
 // read reads one secret.
-func (l *vaultLink) read(ctx context.Context, remote string, version int) (secretView, *refusal) {
+func (l *vaultLink) read(ctx context.Context, remote string, version int, form ProxiedData) (secretView, *refusal) {
 	path := escapePath(remote)
 	kv2 := versioned(remote)
 	switch {
@@ -265,7 +265,7 @@ func (l *vaultLink) read(ctx context.Context, remote string, version int) (secre
 	default:
 		return secretView{}, unavailable("the backend answered %d", reply.status)
 	}
-	return unwrap(reply.body.Data, kv2)
+	return unwrap(reply.body.Data, kv2 && form == ProxiedDataUnwrapped)
 }
 
 // unwrap turns the data of a Vault into a secret.

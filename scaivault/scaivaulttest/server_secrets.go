@@ -27,7 +27,19 @@ func (c *serverCall) getSecret() *refusal {
 	if refusal != nil {
 		return refusal
 	}
-	c.reply(http.StatusOK, appendSecret(nil, &view, true))
+	body := appendSecret(nil, &view, true)
+	if c.server.quirks.ReadMembers == ReadMembersNamed {
+		body = append(body[:len(body)-1], `,"last_accessed_at":`...)
+		body = appendTime(body, c.began)
+		body = append(body, `,"secret_policy_id":null,"notify_before":"30d,7d,1d"}`...)
+	}
+	if c.server.quirks.ReadHeaders == ReadHeadersCaching {
+		header := c.w.Header()
+		header.Set("ETag", strconv.Quote(strconv.Itoa(view.version)))
+		header.Set("Last-Modified", view.updated.UTC().Format(http.TimeFormat))
+		header.Set("Cache-Control", "private, max-age=60")
+	}
+	c.reply(http.StatusOK, body)
 	return nil
 }
 
@@ -103,6 +115,12 @@ func (s *Server) writing(body *putBody) (*writing, *refusal) {
 		return nil, wrongField("metadata", "must be an object")
 	}
 	w := &writing{data: body.Data, secretType: body.SecretType}
+	if s.quirks.Numbers == NumbersRounded {
+		var refusal *refusal
+		if w.data, refusal = rounded(body.Data); refusal != nil {
+			return nil, refusal
+		}
+	}
 	if !absent(body.Metadata) {
 		w.metadata = body.Metadata
 	}
@@ -121,6 +139,19 @@ func (s *Server) writing(body *putBody) (*writing, *refusal) {
 		w.expiresIn = &d
 	}
 	return w, nil
+}
+
+// rounded is what a service keeps that reads numbers into 64-bit floats.
+func rounded(data json.RawMessage) (json.RawMessage, *refusal) {
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return nil, wrongField("data", "has a number that no 64-bit float holds")
+	}
+	kept, err := encodeJSON(value)
+	if err != nil { // cannot be: it was JSON
+		return nil, wrongField("data", "cannot be kept")
+	}
+	return kept, nil
 }
 
 // parseDuration reads the documented form: a number and one of s, m, h, d.

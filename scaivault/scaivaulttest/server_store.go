@@ -13,12 +13,7 @@ import (
 type secretStore struct {
 	retention   time.Duration
 	maxVersions int
-	omitted     Omitted
-	same        Same
-	expired     Expired
-	update      MetadataUpdate
-	described   MetadataVersion
-	restored    RestoreEvent
+	quirks      Quirks
 	events      *eventHub // nil: nobody is told
 
 	mu      sync.RWMutex // guards all below
@@ -73,6 +68,7 @@ type secretView struct {
 	rotationPolicyID string
 	order            int
 	origin           string
+	deleted          time.Time // in a listing that shows it
 }
 
 // A writing is what a PUT asks for; what is nil was omitted.
@@ -91,12 +87,7 @@ func newSecretStore(opts ServerOptions, events *eventHub) *secretStore {
 	return &secretStore{
 		retention:   opts.Retention,
 		maxVersions: opts.MaxVersions,
-		omitted:     opts.Quirks.Omitted,
-		same:        opts.Quirks.Same,
-		expired:     opts.Quirks.Expired,
-		update:      opts.Quirks.MetadataUpdate,
-		described:   opts.Quirks.MetadataVersion,
-		restored:    opts.Quirks.RestoreEvent,
+		quirks:      opts.Quirks,
 		events:      events,
 		records:     map[string]*record{},
 	}
@@ -109,7 +100,7 @@ func (s *secretStore) live(rec *record, now time.Time) bool {
 	if rec == nil || !rec.deleted.IsZero() {
 		return false
 	}
-	return s.expired == ExpiredServed || rec.expires.IsZero() || now.Before(rec.expires)
+	return s.quirks.Expired == ExpiredServed || rec.expires.IsZero() || now.Before(rec.expires)
 }
 
 func (rec *record) view(v *storedVersion) secretView {
@@ -124,6 +115,29 @@ func (rec *record) view(v *storedVersion) secretView {
 	}
 }
 
+// missing is the refusal of a secret that is not live; the caller holds mu.
+func (s *secretStore) missing(path string, now time.Time) *refusal {
+	rec := s.records[path]
+	switch {
+	case rec == nil:
+	case !rec.deleted.IsZero():
+		if s.quirks.Deleted == DeletedGone && now.Before(rec.deleted.Add(s.retention)) {
+			return refuse(http.StatusGone, "secret_deleted", "the secret at %s was deleted", path).with("path", path)
+		}
+	case s.quirks.Expired == ExpiredGone:
+		return refuse(http.StatusGone, "secret_expired", "the secret at %s has expired", path).with("path", path)
+	}
+	return noSecret(path)
+}
+
+// defaultType is the type of a secret that was written without one.
+func (s *secretStore) defaultType() string {
+	if s.quirks.DefaultType == DefaultTypeJSON {
+		return "json"
+	}
+	return "kv"
+}
+
 // read returns a version; zero is the latest.
 func (s *secretStore) read(path string, version int) (secretView, *refusal) {
 	now := time.Now()
@@ -131,7 +145,7 @@ func (s *secretStore) read(path string, version int) (secretView, *refusal) {
 	defer s.mu.RUnlock()
 	rec := s.records[path]
 	if !s.live(rec, now) {
-		return secretView{}, noSecret(path)
+		return secretView{}, s.missing(path, now)
 	}
 	if version == 0 {
 		return rec.view(rec.latest()), nil
@@ -154,10 +168,10 @@ func (s *secretStore) exists(path string) bool {
 func (s *secretStore) history(path string) ([]storedVersion, *refusal) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	rec := s.records[path]
-	if !s.live(rec, time.Now()) {
-		return nil, noSecret(path)
+	if now := time.Now(); !s.live(s.records[path], now) {
+		return nil, s.missing(path, now)
 	}
+	rec := s.records[path]
 	return append([]storedVersion(nil), rec.versions...), nil
 }
 
@@ -168,12 +182,12 @@ func (s *secretStore) put(path string, w *writing) (secretView, *refusal) {
 	rec := s.records[path]
 	if rec != nil && !rec.deleted.IsZero() {
 		if now.Before(rec.deleted.Add(s.retention)) {
-			return secretView{}, refuse(http.StatusConflict, "secret_exists",
+			return secretView{}, refuse(s.conflictStatus(), "secret_exists",
 				"the secret at %s was deleted and is kept until its retention ends", path).with("path", path)
 		}
 		rec = nil
 	}
-	if rec != nil && s.same == SameIgnored && sameJSON(rec.latest().data, w.data) {
+	if rec != nil && s.quirks.Same == SameIgnored && sameJSON(rec.latest().data, w.data) {
 		return rec.view(rec.latest()), nil
 	}
 	if rec == nil {
@@ -183,11 +197,21 @@ func (s *secretStore) put(path string, w *writing) (secretView, *refusal) {
 	return rec.view(rec.latest()), nil
 }
 
+func (s *secretStore) conflictStatus() int {
+	switch s.quirks.ConflictStatus {
+	case Conflict412:
+		return http.StatusPreconditionFailed
+	case Conflict400:
+		return http.StatusBadRequest
+	}
+	return http.StatusConflict
+}
+
 // add makes an empty record; the caller holds mu and appends a version.
 func (s *secretStore) add(path string, now time.Time) *record {
 	s.made++
 	rec := &record{
-		path: path, secretType: "kv", metadata: json.RawMessage("{}"),
+		path: path, secretType: s.defaultType(), metadata: json.RawMessage("{}"),
 		maxVersions: s.maxVersions, created: now, order: s.made,
 	}
 	if s.records[path] == nil {
@@ -200,8 +224,8 @@ func (s *secretStore) add(path string, now time.Time) *record {
 // apply appends a version to rec, and tells of it; the caller holds mu.
 func (s *secretStore) apply(rec *record, w *writing, now time.Time) {
 	expired := rec.expires
-	if s.omitted == OmittedReset {
-		rec.secretType, rec.metadata, rec.maxVersions = "kv", json.RawMessage("{}"), s.maxVersions
+	if s.quirks.Omitted == OmittedReset {
+		rec.secretType, rec.metadata, rec.maxVersions = s.defaultType(), json.RawMessage("{}"), s.maxVersions
 		rec.expires, rec.rotationPolicyID = time.Time{}, ""
 	}
 	if w.secretType != nil {
@@ -259,8 +283,14 @@ func (s *secretStore) remove(path string, permanent bool, by author) (until time
 	now := s.lock()
 	defer s.mu.Unlock()
 	rec := s.records[path]
-	if rec == nil || (!rec.deleted.IsZero() && !permanent) {
+	switch {
+	case rec == nil:
 		return time.Time{}, noSecret(path)
+	case rec.deleted.IsZero() || permanent:
+	case s.quirks.DeleteAgain == DeleteAgainAccepted && now.Before(rec.deleted.Add(s.retention)):
+		return rec.deleted.Add(s.retention), nil
+	default:
+		return time.Time{}, s.missing(path, now)
 	}
 	if permanent {
 		kept := rec.deleted.IsZero() || now.Before(rec.deleted.Add(s.retention))

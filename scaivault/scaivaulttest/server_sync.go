@@ -14,8 +14,9 @@ import (
 type syncReport struct {
 	began     time.Time
 	took      time.Duration
-	synced    int // secrets that are the same on both sides now
-	skipped   int // secrets that cannot be here, or could not be read
+	synced    int             // secrets that are the same on both sides now
+	skipped   int             // secrets that cannot be here, or could not be read
+	seen      map[string]bool // the paths that the backend has
 	conflicts []syncConflict
 	failure   string // empty: it was completed
 }
@@ -66,6 +67,20 @@ func (s *secretStore) take(path string, w *writing, resolution string) (syncOutc
 	return inConflict, rec.latest().number
 }
 
+// removeCopies soft-deletes the secrets that a backend's sync wrote last.
+func (s *secretStore) removeCopies(origin string, gone func(path string) bool) {
+	now := s.lock()
+	defer s.mu.Unlock()
+	for path := range s.paths.from("") {
+		rec := s.records[path]
+		if rec.origin != origin || !rec.deleted.IsZero() || !gone(path) {
+			continue
+		}
+		rec.deleted = now
+		s.tellDeleted(rec, author{identityID: "system:federation"}, now, now.Add(s.retention))
+	}
+}
+
 // syncIfDue syncs when the interval has passed and nobody else does.
 func (b *backend) syncIfDue(ctx context.Context) {
 	if time.Now().UnixNano() < b.nextSync.Load() {
@@ -106,7 +121,7 @@ func (b *backend) sync(ctx context.Context) (*syncReport, *refusal) {
 		return nil, refuse(http.StatusConflict, "sync_in_progress", "a sync of the backend is running")
 	}
 	settings := b.settings.Load()
-	report := &syncReport{began: time.Now()}
+	report := &syncReport{began: time.Now(), seen: map[string]bool{}}
 	var refusal *refusal
 	if settings.link == nil {
 		refusal = unavailable("backends of this type cannot be reached from here")
@@ -117,6 +132,10 @@ func (b *backend) sync(ctx context.Context) (*syncReport, *refusal) {
 		}
 	}
 	b.note(ctx, refusal)
+	if refusal == nil && b.hub.server.quirks.SyncedDeletions == SyncedDeletionsFollow {
+		b.hub.server.secrets.removeCopies(b.id, func(path string) bool { return !report.seen[path] })
+	}
+	report.seen = nil
 	if refusal != nil {
 		report.failure = refusal.message
 	}
@@ -171,14 +190,16 @@ func (b *backend) syncSecret(ctx context.Context, settings *backendSettings, pat
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.hub.server.opts.BackendTimeout)
 	defer cancel()
-	view, refusal := settings.link.read(ctx, remote, 0)
+	view, refusal := settings.link.read(ctx, remote, 0, ProxiedDataUnwrapped)
 	switch {
 	case refusal != nil && refusal.status == http.StatusServiceUnavailable:
 		return refusal
 	case refusal != nil:
+		report.seen[path] = refusal.status != http.StatusNotFound // denied is not gone
 		report.skipped++
 		return nil
 	}
+	report.seen[path] = true
 	w := &writing{data: view.data, secretType: &view.secretType, metadata: view.metadata, origin: b.id, author: author{identityID: "system:federation"}}
 	outcome, local := b.hub.server.secrets.take(path, w, settings.ConflictResolution)
 	switch outcome {
@@ -282,6 +303,10 @@ func (c *serverCall) backendConflicts() *refusal {
 	if report := b.report.Load(); report != nil {
 		conflicts = append(conflicts, report.conflicts...)
 	}
-	c.replyJSON(http.StatusOK, map[string]any{"conflicts": conflicts, "total": len(conflicts)})
+	key := "conflicts"
+	if c.server.quirks.ConflictsKey == ConflictsKeyData {
+		key = "data"
+	}
+	c.replyJSON(http.StatusOK, map[string]any{key: conflicts, "total": len(conflicts)})
 	return nil
 }

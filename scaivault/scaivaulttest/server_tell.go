@@ -66,8 +66,8 @@ func (s *secretStore) tellDeleted(rec *record, by author, at, until time.Time) {
 
 func (s *secretStore) tellRestored(rec *record, by author, at time.Time) {
 	switch {
-	case !s.heard() || s.restored == RestoreEventNone:
-	case s.restored == RestoreEventCreated:
+	case !s.heard() || s.quirks.RestoreEvent == RestoreEventNone:
+	case s.quirks.RestoreEvent == RestoreEventCreated:
 		s.tellCreated(rec, by, at)
 	default:
 		s.tell("secret.restored", rec, by, at, map[string]any{"version": rec.latest().number, "restored_by": by.identityID})
