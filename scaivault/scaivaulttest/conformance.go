@@ -153,7 +153,10 @@ func (s *subject) mustHold(path, data string) *scaivault.Secret {
 	secret := s.get(path)
 	if !jsonvalue.Equal(secret.JSON(), []byte(data)) {
 		names, err := jsonvalue.DifferentFields(secret.JSON(), []byte(data))
-		s.Fatalf("Get: the data are not those that were written: these fields differ: %q %v", names, err)
+		if err != nil {
+			s.Fatalf("Get: the data are not those that were written: they are no JSON object")
+		}
+		s.Fatalf("Get: the data are not those that were written: these fields differ: %q", names)
 	}
 	return secret
 }

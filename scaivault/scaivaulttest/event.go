@@ -35,10 +35,12 @@ type Event struct {
 // Type, fail the test; without a test the id is then empty.
 func (s *Server) Emit(e Event) (id string) {
 	if e.Type == "" {
+		s.test().Helper()
 		s.fail("scaivaulttest: emit: the event has no type")
 		return ""
 	}
 	if _, err := encodeJSON(e.Data); err != nil {
+		s.test().Helper()
 		s.fail("scaivaulttest: emit %s: data is not JSON", e.Type)
 		return ""
 	}

@@ -97,6 +97,7 @@ type hit struct {
 // Break or a Spoil that is none fails the test; in a program nothing is injected.
 func (h *host) Inject(f Fault) (remove func()) {
 	if wrong := f.wrong(); wrong != "" {
+		h.test().Helper()
 		h.fail("scaivaulttest: inject: %s", wrong)
 		return func() {}
 	}

@@ -35,7 +35,7 @@ type host struct {
 	up      context.Context // ends when the server goes down or closes; the parent of every request
 	cut     context.CancelFunc
 	onClose []func()
-	fatalf  func(format string, args ...any) // of the test, nil in programs
+	tb      TB // nil in programs
 }
 
 // newHost returns a host that is up and has no socket yet. A Fault with a Code is
@@ -55,19 +55,27 @@ func (h *host) rise() { h.up, h.cut = context.WithCancel(context.Background()) }
 // no other way to say that something went wrong.
 func (h *host) bind(tb TB) {
 	h.mu.Lock()
-	h.fatalf = tb.Fatalf
+	h.tb = tb
 	h.mu.Unlock()
 	tb.Cleanup(h.Close)
 }
 
+// test is the test that the host serves; in a program one that takes no notice. What
+// fails it calls Helper before, so that the failure names the line of the test.
+func (h *host) test() TB {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tb == nil {
+		return noTest{}
+	}
+	return h.tb
+}
+
 // fail ends the test, if there is one.
 func (h *host) fail(format string, args ...any) {
-	h.mu.Lock()
-	fatalf := h.fatalf
-	h.mu.Unlock()
-	if fatalf != nil {
-		fatalf(format, args...)
-	}
+	tb := h.test()
+	tb.Helper()
+	tb.Fatalf(format, args...)
 }
 
 // atClose has f called once, after the last request has ended.

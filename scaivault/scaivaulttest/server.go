@@ -158,10 +158,12 @@ func newServer(opts *ServerOptions) *Server {
 func (s *Server) Seed(path string, data map[string]any) (version int) {
 	raw, err := encodeJSON(data)
 	if err != nil {
+		s.test().Helper()
 		s.fail("scaivaulttest: seed %s: data is not JSON", path)
 		return 0
 	}
 	if refusal := checkPath(path); refusal != nil {
+		s.test().Helper()
 		s.fail("scaivaulttest: seed %s: %s", path, refusal.message)
 		return 0
 	}

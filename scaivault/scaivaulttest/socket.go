@@ -25,6 +25,7 @@ func (h *host) URL() string {
 	h.turn.Lock()
 	defer h.turn.Unlock()
 	if err := h.listen("127.0.0.1:0"); err != nil {
+		h.test().Helper()
 		h.fail("scaivaulttest: open a socket: %v", err)
 		return ""
 	}

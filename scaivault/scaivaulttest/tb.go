@@ -11,6 +11,13 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
+// noTest is the TB of a program.
+type noTest struct{}
+
+func (noTest) Helper()               {}
+func (noTest) Cleanup(func())        {}
+func (noTest) Fatalf(string, ...any) {}
+
 // one returns the options that a constructor of a test was given, or nil. They are
 // variadic so that a test that needs none says none.
 func one[O any](tb TB, constructor string, opts []*O) *O {

@@ -79,6 +79,7 @@ func (v *Vault) RootToken() string { return v.core.rootToken }
 // If it cannot be mounted the test fails; in a program nothing happens.
 func (v *Vault) Mount(path string, kvVersion int) {
 	if kvVersion != 1 && kvVersion != 2 {
+		v.test().Helper()
 		v.fail("scaivaulttest: mount %s: KV has versions 1 and 2, not %d", path, kvVersion)
 		return
 	}
@@ -90,6 +91,7 @@ func (v *Vault) Mount(path string, kvVersion int) {
 	}
 	mount := &vaultMount{path: path, kind: "kv", options: map[string]string{"version": version}}
 	if refusal := v.core.mountEngine(root, mount); refusal != nil {
+		v.test().Helper()
 		v.fail("scaivaulttest: mount %s: %v", path, refusal)
 	}
 }
@@ -101,11 +103,13 @@ func (v *Vault) Mount(path string, kvVersion int) {
 func (v *Vault) Seed(apiPath string, data map[string]any) (version int) {
 	encoded, err := json.Marshal(data)
 	if err != nil {
+		v.test().Helper()
 		v.fail("scaivaulttest: seed %s: the data have no JSON form: %T", apiPath, err)
 		return -1
 	}
 	mount, key, err := v.secretAt(apiPath)
 	if err != nil {
+		v.test().Helper()
 		v.fail("scaivaulttest: seed: %v", err)
 		return -1
 	}

@@ -60,7 +60,7 @@ func (v *Vault) AddStandby() *Vault {
 	node := v.core.cluster.add()
 	v.atClose(node.host.Close)
 	v.mu.Lock()
-	node.host.fatalf = v.fatalf
+	node.host.tb = v.host.tb
 	v.mu.Unlock()
 	return &Vault{host: node.host, core: v.core, node: node}
 }

@@ -43,18 +43,21 @@ type kubernetesAccount struct {
 // at auth/kubernetes, the test fails; in a program nothing happens.
 func (v *Vault) AddKubernetesRole(role, jwt string, policies ...string) {
 	if role == "" || jwt == "" {
+		v.test().Helper()
 		v.fail("scaivaulttest: add kubernetes role: it needs a role and a token")
 		return
 	}
 	root := v.core.namespace("")
 	if root.mountAt("auth/kubernetes/") == nil {
 		if refusal := v.core.mountEngine(root, &vaultMount{path: "kubernetes/", auth: true, kind: "kubernetes"}); refusal != nil {
+			v.test().Helper()
 			v.fail("scaivaulttest: add kubernetes role %s: %v", role, refusal)
 			return
 		}
 	}
 	backend, ok := root.mountAt("auth/kubernetes/").backend.(*kubernetesBackend)
 	if !ok {
+		v.test().Helper()
 		v.fail("scaivaulttest: add kubernetes role %s: another auth method is at auth/kubernetes", role)
 		return
 	}
