@@ -102,7 +102,7 @@ func (d *differ) compare(ctx context.Context, j job) result {
 	case err != nil && !srcMissing:
 		return result{item: unreadable(item, d.from.Name(), err)}
 	case j.refused != nil && srcMissing:
-		return absent(j, item, d.from.Name())
+		return d.absent(j, item)
 	case j.refused != nil:
 		return result{item: notAllowed(item, onlyIn(d.from.Side()), j.refused)}
 	}
@@ -119,7 +119,7 @@ func (d *differ) compare(ctx context.Context, j job) result {
 	}
 	switch {
 	case srcMissing && dstMissing:
-		return absent(j, item, d.from.Name())
+		return d.absent(j, item)
 	case srcMissing:
 		item.Outcome = onlyIn(d.to.Side())
 	case dstMissing:
@@ -128,6 +128,15 @@ func (d *differ) compare(ctx context.Context, j job) result {
 		item = d.contrast(item, src, dst)
 	}
 	return result{item: item}
+}
+
+// absent is a secret that is on neither side, in the words of a Diff.
+func (d *differ) absent(j job, item Item) result {
+	res := absent(j, item, d.from.Name())
+	if res.item.Outcome == Failed {
+		res.item.Outcome = Unreadable
+	}
+	return res
 }
 
 func unreadable(item Item, where string, err error) Item {

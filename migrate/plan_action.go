@@ -29,6 +29,11 @@ const (
 	ActionNotAllowed
 	// ActionAbsent was named or listed, and is not there.
 	ActionAbsent
+	// ActionLeftOut is left out by Include or Exclude.
+	ActionLeftOut
+	// ActionDeletedInSource was copied once and has been deleted in the
+	// source since; the copy stays as it is.
+	ActionDeletedInSource
 	// ActionFailed could not be read or listed, or the destination cannot
 	// hold it.
 	ActionFailed
@@ -48,6 +53,8 @@ var actions = []struct {
 	{ActionUnchanged, "unchanged", "=", false, Unchanged},
 	{ActionNotMapped, "not mapped", ".", false, Skipped},
 	{ActionAbsent, "absent", ".", false, Skipped},
+	{ActionLeftOut, "left out", ".", false, Skipped},
+	{ActionDeletedInSource, "deleted in source", "-", true, DeletedInSource},
 	{ActionConflict, "conflict", "!", true, Conflict},
 	{ActionNotAllowed, "not allowed", "!", true, Failed},
 	{ActionFailed, "failed", "!", true, Failed},
@@ -64,7 +71,8 @@ func (a Action) String() string {
 }
 
 // Sign returns the action as one character: "+" create, "*" update, "="
-// unchanged, "." nothing to do, "!" for what needs attention.
+// unchanged, "-" deleted in the source, "." nothing to do, "!" for what needs
+// attention.
 func (a Action) Sign() string {
 	for _, k := range actions {
 		if k.action == a {
@@ -119,29 +127,27 @@ func (a *Action) UnmarshalText(text []byte) error {
 	return invalid("read plan", fmt.Sprintf("%.40q is not an action", text))
 }
 
-// actionOf says what an item of a dry run means for a plan. m gives names in
-// the destination, which toScaiVault says to be ScaiVault.
-func actionOf(i Item, unmapped, refused bool) Action {
+// actionOfOutcome says what the outcome of a dry run means for a plan.
+var actionOfOutcome = map[Outcome]Action{
+	Created: ActionCreate, Updated: ActionUpdate, Unchanged: ActionUnchanged, Conflict: ActionConflict,
+	Skipped: ActionAbsent, DeletedInSource: ActionDeletedInSource,
+}
+
+// actionOf says what an item of the dry run means.
+func (p *planner) actionOf(i Item) Action {
+	_, mapped := p.route.there(i.From)
 	switch {
-	case unmapped:
+	case i.Outcome == Skipped && p.selection.leftOut(i.From) != "":
+		return ActionLeftOut
+	case i.Outcome == Skipped && !mapped:
 		return ActionNotMapped
-	case refused && i.Outcome != Skipped:
+	case i.Outcome != Skipped && i.To != "" && isRefused(i.To, p.toSide):
 		return ActionNotAllowed
 	}
-	switch i.Outcome {
-	case Created:
-		return ActionCreate
-	case Updated:
-		return ActionUpdate
-	case Unchanged:
-		return ActionUnchanged
-	case Conflict:
-		return ActionConflict
-	case Skipped:
-		return ActionAbsent
-	default:
-		return ActionFailed
+	if action, ok := actionOfOutcome[i.Outcome]; ok {
+		return action
 	}
+	return ActionFailed
 }
 
 // isRefused tells whether the destination can't have a secret of this name.

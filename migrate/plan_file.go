@@ -78,8 +78,8 @@ const maxPlanLine = 1 << 20
 //
 // A plan is reviewed as a whole: one of another version, one that was edited
 // and one that is cut off match [scaivault.ErrInvalid]. To leave secrets out,
-// make the plan anew, with other prefixes or another mapping: it is sorted, so
-// the two differ in nothing else. Line ends of Windows are taken.
+// make the plan anew, with [PlanOptions.Exclude]: it is sorted, so the two
+// differ in nothing else. Line ends of Windows are taken.
 func ReadPlan(r io.Reader, m *scaivault.Mapping) (*Plan, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxPlanLine)
@@ -150,7 +150,7 @@ func readPlanHeader(lines *bufio.Scanner) (PlanHeader, error) {
 
 // edited is a plan that is not as it was made.
 func edited(how string) error {
-	return invalid("read plan", "it was edited or cut off: "+how+"; make a new plan, and leave secrets out by its prefixes or its mapping")
+	return invalid("read plan", "it was edited or cut off: "+how+"; make a new plan, and leave secrets out by Exclude")
 }
 
 // strictly decodes one JSON value, all of whose keys must be known.

@@ -21,7 +21,10 @@ type PlanOptions struct {
 	// read: "kv/data/apps". "/**" at the end is understood. If nil, all that
 	// the mapping's rules name and that is not proxied.
 	Prefixes []string
-	// Workers is how many secrets are under way at once. If zero, 8.
+	// Include and Exclude are patterns of names, as [CopyOptions] has them. A
+	// secret that they leave out is an [ActionLeftOut].
+	Include, Exclude []string
+	// Workers is how many secrets are under way at once. If zero, 32.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit.
@@ -96,12 +99,16 @@ func NewPlan(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *
 	if err != nil {
 		return nil, err
 	}
+	chosen, err := newSelection("plan", opts.Include, opts.Exclude, Shard{})
+	if err != nil {
+		return nil, err
+	}
 	p := &planner{
-		opts: *opts, route: r, toSide: to.Side(), tops: newTerritory(prefixes), met: map[string]bool{},
+		opts: *opts, route: r, selection: chosen, toSide: to.Side(), tops: newTerritory(prefixes), met: map[string]bool{},
 		items: &disksort.Sorter{Dir: opts.TempDir}, counts: map[Action]int{},
 	}
 	report, err := Copy(ctx, from, to, m, &CopyOptions{
-		Prefixes: opts.Prefixes, Workers: opts.Workers, PerSecond: opts.PerSecond, Cluster: opts.Cluster,
+		Prefixes: opts.Prefixes, Include: opts.Include, Exclude: opts.Exclude, Workers: opts.Workers, PerSecond: opts.PerSecond, Cluster: opts.Cluster,
 		DryRun: true, Each: p.take, Progress: opts.Progress,
 	})
 	if err == nil {
@@ -149,21 +156,21 @@ func (p *Plan) digest() (string, error) {
 
 // A planner makes plan items of what a dry run tells.
 type planner struct {
-	opts   PlanOptions
-	route  *route
-	toSide scaivault.Side
-	tops   territory       // the prefixes that were given
-	met    map[string]bool // those of them in which there is something
-	items  *disksort.Sorter
-	counts map[Action]int
+	opts      PlanOptions
+	route     *route
+	selection *selection
+	toSide    scaivault.Side
+	tops      territory       // the prefixes that were given
+	met       map[string]bool // those of them in which there is something
+	items     *disksort.Sorter
+	counts    map[Action]int
 }
 
 // take takes one item of the dry run.
 func (p *planner) take(i Item) error {
 	p.noteTop(i.From)
-	_, mapped := p.route.there(i.From)
 	item := PlanItem{
-		Action: actionOf(i, !mapped && i.Outcome == Skipped, isRefused(i.To, p.toSide) && i.To != ""),
+		Action: p.actionOf(i),
 		From:   i.From, To: i.To, FromVersion: i.FromVersion, ToVersion: i.ToVersion, Reason: i.why(),
 	}
 	if item.Action == ActionConflict && p.opts.Overwrite && item.ToVersion > 0 {

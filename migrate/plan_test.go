@@ -283,6 +283,24 @@ type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
+func TestPlanLeavesOutAndTellsWhatWasDeleted(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	for _, name := range []string{"a", "b", "tmp/c", "gone"} {
+		vault.seed("kv/data/apps/"+name, `{"v":1}`)
+	}
+	m := apps(t)
+	_, err := migrate.Copy(t.Context(), vault, scai, m, nil)
+	require.NoError(t, err)
+	vault.secrets["kv/data/apps/gone"].deleted = true
+	p := through(t, newPlan(t, vault, scai, m, &migrate.PlanOptions{Exclude: []string{"kv/data/apps/tmp/**"}}), m)
+	assert.Equal(t, map[migrate.Action]int{migrate.ActionUnchanged: 2, migrate.ActionLeftOut: 1, migrate.ActionDeletedInSource: 1}, p.Header.Counts)
+	require.ErrorContains(t, p.Err(), "kv/data/apps/gone")
+	report, err := migrate.CopyPlan(t.Context(), vault, scai, p, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 1, report.Count(migrate.DeletedInSource))
+}
+
 func TestPlanOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	vault, scai, m := planned(t)

@@ -45,6 +45,9 @@ type Report struct {
 	// Rounded is how many of the different items differ by nothing but digits
 	// that KV v2 rounds away; see [Item.Rounded].
 	Rounded int `json:"rounded,omitempty"`
+	// Subtrees says the same by folder, as deep as there are at most 24 of
+	// them.
+	Subtrees []Subtree `json:"subtrees,omitempty"`
 	// Problems are the items that need attention, then those that were
 	// skipped, at most 1,000 together, sorted by name within each group.
 	Problems []Item `json:"problems,omitempty"`
@@ -52,6 +55,7 @@ type Report struct {
 	Omitted int `json:"omitted,omitempty"`
 
 	bad, skipped []Item
+	folders      subtrees
 	kinds        map[error]error // the first error of each category
 }
 
@@ -186,6 +190,7 @@ func (r *Report) countsText(badOnly bool) string {
 // add takes one item in.
 func (r *Report) add(item Item, unmapped bool) {
 	r.Counts[item.Outcome]++
+	r.folders.add(item)
 	if unmapped {
 		r.Unmapped++
 	}
@@ -225,6 +230,7 @@ func (r *Report) finish() {
 	r.Problems = append(r.bad, r.skipped...)
 	r.Problems = slices.Clip(r.Problems[:min(len(r.Problems), maxProblems)])
 	r.Omitted = all - len(r.Problems)
-	r.bad, r.skipped = nil, nil
+	r.Subtrees = r.folders.shown()
+	r.bad, r.skipped, r.folders = nil, nil, nil
 	r.Finished = time.Now()
 }

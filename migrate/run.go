@@ -76,7 +76,7 @@ func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, err
 	r.batch, _ = to.(batchGetter)
 	r.report = &Report{
 		Op: s.op, From: from.Name(), To: to.Name(), DryRun: s.dryRun, Started: time.Now(),
-		Counts: map[Outcome]int{}, kinds: map[error]error{},
+		Counts: map[Outcome]int{}, kinds: map[error]error{}, folders: subtrees{},
 	}
 	return r, nil
 }
