@@ -80,7 +80,10 @@ func TestQuirkSyncedDeletions(t *testing.T) {
 	} {
 		c, vault, backend := federatedQuirky(t, scaivaulttest.Quirks{SyncedDeletions: setting}, `"mode":"sync","sync_interval":"1h"`)
 		require.Equal(t, 200, c.get("/v1/secrets/"+billingDB).status)
-		vault.set(func() { delete(vault.values, "kv/data/apps/billing/db") })
+		vault.set(func() { vault.denied = "kv/data/apps/billing/db" })
+		require.Equal(t, 200, c.do("POST", backend+"/sync", "").status)
+		require.Equal(t, 200, c.get("/v1/secrets/"+billingDB).status, "denied is not gone")
+		vault.set(func() { vault.denied = ""; delete(vault.values, "kv/data/apps/billing/db") })
 		require.Equal(t, 200, c.do("POST", backend+"/sync", "").status)
 		assert.Equal(t, status, c.get("/v1/secrets/"+billingDB).status)
 		assert.Equal(t, 200, c.get("/v1/secrets/infra/hashicorp/approle").status, "no copy")

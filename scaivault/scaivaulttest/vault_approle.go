@@ -44,15 +44,16 @@ type appRole struct {
 // An appSecret is a secret id.
 type appSecret struct {
 	accessor string
-	uses     int // left; zero: unlimited
-	ttl      time.Duration
+	uses     int           // left; zero: unlimited
+	ttl      time.Duration // as it was asked for; expires has the mount's bound
 	created  time.Time
 	updated  time.Time
+	expires  time.Time // zero: never
 	meta     map[string]string
 }
 
 func (s *appSecret) expired() bool {
-	return s.ttl > 0 && !time.Now().Before(s.created.Add(s.ttl))
+	return !s.expires.IsZero() && !time.Now().Before(s.expires)
 }
 
 func newAppRole(core *vaultCore, ns *vaultNamespace, m *vaultMount) *appRoleBackend {

@@ -36,14 +36,18 @@ func (b *appRoleBackend) handleSecretID(c *vaultCall, name string) (*vaultAnswer
 	if refusal != nil {
 		return nil, refusal
 	}
-	secret.ttl = min(secret.ttl, b.mount.longestLease())
+	// It ends with the mount's longest lease, and is described with the time it was given.
+	lives := min(secret.ttl, b.mount.longestLease())
+	if lives > 0 {
+		secret.expires = secret.created.Add(lives)
+	}
 	if existing := role.secrets[id]; existing != nil && !existing.expired() {
 		return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: "failed to store secret_id: SecretID is already registered"}
 	}
 	role.secrets[id] = secret
 	return &vaultAnswer{data: map[string]any{
 		"secret_id": id, "secret_id_accessor": secret.accessor, "secret_id_num_uses": secret.uses,
-		"secret_id_ttl": int64(secret.ttl.Seconds()),
+		"secret_id_ttl": int64(lives.Seconds()),
 	}}, nil
 }
 
@@ -148,8 +152,8 @@ func (r *appRole) find(field, wanted string) (id string, secret *appSecret) {
 
 func (s *appSecret) describe() map[string]any {
 	expires := "0001-01-01T00:00:00Z"
-	if s.ttl > 0 {
-		expires = stamp(s.created.Add(s.ttl))
+	if !s.expires.IsZero() {
+		expires = stamp(s.expires)
 	}
 	return map[string]any{
 		"cidr_list": []string{}, "token_bound_cidrs": []string{}, "creation_time": stamp(s.created), "expiration_time": expires,

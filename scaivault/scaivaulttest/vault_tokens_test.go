@@ -165,6 +165,29 @@ func TestVaultSecretIDs(t *testing.T) {
 	})
 }
 
+func TestVaultSecretIDsEndWithTheLongestLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		const path, longest = "auth/approle/role/scaivault-federation/secret-id", 768 * time.Hour
+		client := vaultClient(t, scaivaulttest.NewVault(t))
+		guideRole(t, client, map[string]any{"secret_id_ttl": "900h"})
+		made, err := client.Logical().WriteWithContext(ctx, path, nil)
+		require.NoError(t, err)
+		assert.Equal(t, json.Number("2764800"), made.Data["secret_id_ttl"])
+		told, err := client.Logical().WriteWithContext(ctx, path+"/lookup", map[string]any{"secret_id": made.Data["secret_id"]})
+		require.NoError(t, err)
+		assert.Equal(t, json.Number("3240000"), told.Data["secret_id_ttl"], "as it was asked for, like the real one")
+		expires, err := time.Parse(time.RFC3339, told.Data["expiration_time"].(string))
+		require.NoError(t, err)
+		assert.WithinDuration(t, time.Now().Add(longest), expires, 0)
+		time.Sleep(longest)
+		told, err = client.Logical().WriteWithContext(ctx, path+"/lookup", map[string]any{"secret_id": made.Data["secret_id"]})
+		require.NoError(t, err)
+		assert.Nil(t, told, "it has expired")
+	})
+}
+
 func TestVaultTokensEndWithTheirParents(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
