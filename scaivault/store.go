@@ -31,6 +31,7 @@ type Store struct {
 	hits     stripe.Set
 	group    singleflight.Group
 	airborne airborne
+	alarms   alarms
 	breakers breakers
 	lane     *lane
 	renewing chan struct{} // a slot for each renewal in the background
@@ -78,7 +79,7 @@ func (s *Store) Get(ctx context.Context, path string) (*Secret, error) {
 		return s.get(ctx, path, false)
 	}
 	if e := s.hit(ctx, path); e != nil {
-		return e.secret, e.err
+		return e.answer()
 	}
 	return s.get(ctx, path, false)
 }
@@ -102,7 +103,8 @@ func (s *Store) get(ctx context.Context, path string, fresh bool) (*Secret, erro
 	info := GetInfo{Path: path, Stage: r.stage}
 	var res result
 	if e := s.cachedUnless(fresh, &r); e != nil {
-		res, info.Cached = result{secret: e.secret, err: e.err}, true
+		res.secret, res.err = e.answer()
+		info.Cached = true
 	} else {
 		res = s.read(ctx, &r, fresh)
 		s.count.read(res)

@@ -22,10 +22,18 @@ type entry struct {
 	stage   Stage  // at which it was read
 	side    Side   // who said it
 	seq     uint32 // of the read that it came from
-	err     error  // that there is no such secret
+	no      *error // that there is no such secret; nil where there is one
 	due     int64  // the end of its TTL
 	expires int64  // the same, but for a service that wants to be asked later
 	end     int64  // until when it may be served while nobody answers
+}
+
+// answer is what Get returns of it.
+func (e *entry) answer() (*Secret, error) {
+	if e.no != nil {
+		return nil, *e.no
+	}
+	return e.secret, nil
 }
 
 // A hitKind is what a Get from the cache counts as.
@@ -128,12 +136,13 @@ func (s *Store) newEntry(f *flight, res result, ttl time.Duration) *entry {
 	}
 	now := s.clock.Exact()
 	e := &entry{
-		secret: res.secret, err: res.err, stage: f.route.stage, side: res.side, seq: f.seq,
+		secret: res.secret, stage: f.route.stage, side: res.side, seq: f.seq,
 		due: now + int64(life), expires: now + int64(life), end: now + int64(life) + int64(c.StaleFor),
 	}
 	switch {
 	case res.err != nil:
-		e.kind, e.end = hitNo, e.expires
+		e.kind, e.end, e.no = hitNo, e.expires, new(error)
+		*e.no = res.err
 	case res.failover:
 		e.kind = hitFailover
 	}

@@ -190,7 +190,7 @@ func (f *flight) abort() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.aborted = true
-	f.rival.dismiss()
+	f.dismiss()
 }
 
 // attempt is a context for one attempt that is not the first source's.
@@ -328,7 +328,8 @@ func (s *Store) gaveUp(ctx context.Context, r *route, f *flight) result {
 	if secret != nil {
 		return result{secret: secret, side: side, kind: hitStale}
 	}
-	q := question{route: r}
+	own := *r // the caller's own stays where it is, which costs nothing
+	q := question{route: &own}
 	if f != nil {
 		f.mu.Lock()
 		q.attempts = append(q.attempts, f.attempts...)

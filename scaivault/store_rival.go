@@ -4,6 +4,7 @@ package scaivault
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type rival struct {
 	eager  bool // its answer ends the flight, as it is the authority
 	began  bool
 	over   bool // it is not wanted any more
-	timer  *time.Timer
+	alarm  *alarm
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when it has answered; made when it is certain to be asked
 	answer asked
@@ -34,8 +35,44 @@ func (f *flight) prepareRival(l leg, after time.Duration, eager bool) {
 		f.rival.ended = make(chan struct{})
 	}
 	if after >= 0 {
-		f.rival.timer = time.AfterFunc(after, f.race)
+		f.rival.alarm = f.store.alarms.set(f, after)
 	}
+}
+
+// An alarm has a rival asked when its time has come. Nearly all are put off
+// before that, and serve another flight.
+type alarm struct {
+	timer  *time.Timer
+	flight *flight
+	moved  bool // it may have rung for this flight
+}
+
+func (a *alarm) ring() { a.flight.race() }
+
+// alarms are those that are free.
+type alarms struct{ free sync.Pool }
+
+func (p *alarms) set(f *flight, after time.Duration) *alarm {
+	a, _ := p.free.Get().(*alarm)
+	if a != nil {
+		a.flight = f
+		a.timer.Reset(after)
+		return a
+	}
+	a = &alarm{flight: f}
+	a.timer = time.AfterFunc(after, a.ring)
+	return a
+}
+
+// putOff sees to it that the rival's alarm does not ring. One that may have rung
+// is not used again: its goroutine may not have looked yet for whom.
+func (f *flight) putOff() {
+	a := f.rival.alarm
+	if a == nil || !a.timer.Stop() || a.moved {
+		return
+	}
+	f.rival.alarm, a.flight = nil, nil
+	f.store.alarms.free.Put(a)
 }
 
 // hurry has the rival asked now.
@@ -44,10 +81,11 @@ func (f *flight) hurry() {
 	defer f.mu.Unlock()
 	switch r := &f.rival; {
 	case r.began || r.over:
-	case r.timer != nil:
-		r.timer.Reset(0)
+	case r.alarm != nil:
+		r.alarm.moved = true
+		r.alarm.timer.Reset(0)
 	case r.ready:
-		r.timer = time.AfterFunc(0, f.race)
+		r.alarm = f.store.alarms.set(f, 0)
 	default:
 		f.hurried = true
 	}
@@ -112,14 +150,13 @@ func (f *flight) endRace(a asked) {
 	f.mu.Unlock()
 }
 
-// dismiss cancels the rival, or sees to it that it is never asked.
-func (r *rival) dismiss() {
-	r.over = true
-	if r.timer != nil {
-		r.timer.Stop()
-	}
-	if r.cancel != nil {
-		r.cancel()
+// dismiss cancels the rival, or sees to it that it is never asked. Callers hold
+// mu.
+func (f *flight) dismiss() {
+	f.rival.over = true
+	f.putOff()
+	if f.rival.cancel != nil {
+		f.rival.cancel()
 	}
 }
 
@@ -129,9 +166,7 @@ func (f *flight) rivalAnswer(l leg) asked {
 	began, ended := f.rival.began, f.rival.ended
 	if !began {
 		f.rival.over = true // from here on it is asked here
-		if f.rival.timer != nil {
-			f.rival.timer.Stop()
-		}
+		f.putOff()
 	}
 	f.mu.Unlock()
 	if began {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -66,7 +67,7 @@ func ratioTo(peer, short string, of quantity, b bound) goal {
 func moreThan(peer, short string, of quantity, b bound) goal {
 	return goal{
 		of: of, peer: peer, head: unit(of) + " − " + short, bound: b, cell: "%+.0f",
-		by: func(ours, theirs float64) float64 { return ours - theirs },
+		by: func(ours, theirs float64) float64 { return math.Round(ours - theirs) },
 	}
 }
 
