@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -113,6 +114,7 @@ func (s *Store) newFlight(ctx context.Context, r *route) *flight {
 // fly is the body of a flight. A panic of a source ends neither the process nor
 // only the call that started the flight: it is raised in each waiter.
 func (f *flight) fly() (any, error) {
+	makeRoom()
 	s := f.store
 	returned := false
 	defer func() {
@@ -127,6 +129,16 @@ func (f *flight) fly() (any, error) {
 	f.land(s.ask(f))
 	returned = true
 	return nil, nil //nolint:nilnil // what it came to is in the flight
+}
+
+// makeRoom lets the stack of a new goroutine grow at once to what net/http needs.
+// Else it doubles several times on the way down, and is copied each time with all
+// that lies on it: that is more than all else that the Store adds to a read.
+//
+//go:noinline
+func makeRoom() {
+	var room [9 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // detached is a ctx of which the values are left: a flight is not bound to the

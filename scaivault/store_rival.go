@@ -97,6 +97,7 @@ func (f *flight) race() {
 		return
 	}
 	defer f.store.lane.leave()
+	makeRoom()
 	ctx, cancel := f.attempt()
 	defer cancel()
 	a := asked{err: panicError(f.route.op, f.rival.leg)}
