@@ -5,6 +5,7 @@ package scaivault
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -35,6 +36,9 @@ type Store struct {
 	breakers breakers
 	lane     *lane
 	renewing chan struct{} // a slot for each renewal in the background
+	repairs  repairs
+	closing  sync.Once
+	closeErr error // of Close, once it has ended
 	count    counters
 }
 
@@ -150,24 +154,30 @@ func (s *Store) renew(r *route) {
 }
 
 // Close cancels reads and comparisons that are under way, waits for writes that
-// are still being mirrored, and makes every later call, every Get that waits, and
-// every Put that waits at [StageFreeze], end with [ErrClosed]. It does not close
-// the Sources. It is idempotent and may be called by several at once.
+// are still being mirrored, tries those once more that wait to be, for no longer
+// than [MirrorConfig].Timeout, and makes every later call, every Get that waits,
+// and every Put that waits at [StageFreeze], end with [ErrClosed]. It does not
+// close the Sources. It is idempotent and may be called by several at once. What
+// could not be mirrored is in the log, the Trace and Stats.
 //
 // It returns nil when nothing of the Store runs any more. For a Source that does
 // not return although its context has ended it waits no longer than
 // MirrorConfig.Timeout and FailoverConfig.AttemptTimeout together; then it
 // leaves that call behind, and the error matches [ErrUnavailable].
 func (s *Store) Close() error {
-	s.lane.stop()
-	s.airborne.abort()
-	_ = s.clock.Close() // has no error
-	limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()
-	if !s.lane.closeWithin(limit) {
-		return &Error{
-			Kind: ErrUnavailable, Op: "close",
-			Reason: "a source does not return, though its context ended " + limit.String() + " ago; its call was left behind",
+	s.closing.Do(func() {
+		s.lane.stop()
+		s.airborne.abort()
+		_ = s.clock.Close() // has no error
+		limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()
+		if !s.lane.closeWithin(limit) {
+			s.closeErr = &Error{
+				Kind: ErrUnavailable, Op: "close",
+				Reason: "a source does not return, though its context ended " + limit.String() + " ago; its call was left behind",
+			}
+			return
 		}
-	}
-	return nil
+		s.flushRepairs()
+	})
+	return s.closeErr
 }

@@ -136,6 +136,14 @@ type MirrorConfig struct {
 	// Timeout bounds the mirroring of one write, which Put waits for. If zero,
 	// 5 seconds.
 	Timeout time.Duration
+	// RepairFor is how long a write that could not be mirrored is tried again
+	// in the background, with what the authority has by then. After that it is
+	// given up, which the log, the Trace and [Stats] say. If zero, 1 hour.
+	// Negative disables.
+	RepairFor time.Duration
+	// MaxRepairs bounds the paths that wait for that; what is over it is given
+	// up at once. If zero, 10,000.
+	MaxRepairs int
 }
 
 func (c FailoverConfig) attemptTimeout() time.Duration {
@@ -159,6 +167,8 @@ func (c CompareConfig) timeout() time.Duration     { return defaultTo(c.Timeout,
 func (c CompareConfig) maxParallel() int           { return defaultTo(c.MaxParallel, 16) }
 func (c CompareConfig) sampleRate() float64        { return max(0, defaultTo(c.SampleRate, 0.01)) }
 func (c MirrorConfig) timeout() time.Duration      { return defaultTo(c.Timeout, 5*time.Second) }
+func (c MirrorConfig) repairFor() time.Duration    { return defaultTo(c.RepairFor, time.Hour) }
+func (c MirrorConfig) maxRepairs() int             { return defaultTo(c.MaxRepairs, 10_000) }
 
 func (c *StoreConfig) hasVault() bool { return c.Vault != nil || len(c.Vaults) > 0 }
 
@@ -174,7 +184,7 @@ func (c *StoreConfig) validate() error {
 	c.checkFlag(problem)
 	c.Cache.check(problem)
 	if c.Failover.AttemptTimeout < 0 || c.Failover.Breaker.OpenFor < 0 || c.Failover.PutTimeout < 0 || c.Compare.MaxAge < 0 || c.Compare.Timeout < 0 ||
-		c.Compare.MaxParallel < 0 || c.Mirror.Timeout < 0 {
+		c.Compare.MaxParallel < 0 || c.Mirror.Timeout < 0 || c.Mirror.MaxRepairs < 0 {
 		problem("Failover, Compare, Mirror: a duration or number is negative; zero means the default")
 	}
 	if c.Compare.SampleRate > 1 || math.IsNaN(c.Compare.SampleRate) {

@@ -60,18 +60,12 @@ func (s *Store) copyToMirror(ctx context.Context, r *route, opts *PutOptions) (e
 	}
 }
 
-// authorityMoved stops a mirror whose target has become the authority. At
-// freeze nobody writes, so a mirror under way brings over the last write of the
-// stage before, as the copy that follows would.
-func (s *Store) authorityMoved(ctx context.Context, r *route) error {
-	stage, _ := s.stage(ctx, r.path, r.state)
-	if stage == StageFreeze || stage.vaultRules() == r.stage.vaultRules() {
-		return nil
-	}
-	return &Error{
-		Kind: ErrConflict, Op: "mirror", Source: r.other().source.Name(), Path: r.path,
-		Reason: "the authority has moved meanwhile; the path is at stage " + stage.String(),
-	}
+// mirrorable tells whether the other side may still be written now that the path
+// has come to stage: not if it is the authority there. At freeze nobody writes, so
+// a mirror brings over the last write of the stage before, as the copy that
+// follows would.
+func (r *route) mirrorable(stage Stage) bool {
+	return stage == StageFreeze || stage.vaultRules() == r.stage.vaultRules()
 }
 
 // writeMirror writes one value to the mirror, unless it is there already. The
@@ -91,8 +85,11 @@ func (s *Store) writeMirror(ctx context.Context, r *route, truth *Secret, opts *
 	if err != nil {
 		return err
 	}
-	if err := s.authorityMoved(ctx, r); err != nil {
-		return err
+	if stage, _ := s.stage(ctx, r.path, r.state); !r.mirrorable(stage) {
+		return &Error{
+			Kind: ErrConflict, Op: "mirror", Source: to.source.Name(), Path: r.path,
+			Reason: "the authority has moved meanwhile; the path is at stage " + stage.String(),
+		}
 	}
 	put, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

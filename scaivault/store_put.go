@@ -115,11 +115,15 @@ func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *Pu
 	w, err := to.source.Put(ctx, to.path, data, opts)
 	answered = true
 	r.state.wrote(err == nil, s.lastWritten(r, data, opts, w, err))
-	switch {
-	case err != nil:
-		return nil, putError(to, err)
-	case w == nil:
-		return nil, putError(to, errors.New("the source returned neither a result nor an error"))
+	if err == nil && w == nil {
+		err = errors.New("the source returned neither a result nor an error")
+	}
+	if err != nil {
+		err = putError(to, err)
+		if errors.Is(err, ErrUncertain) && s.mirrors(r) {
+			s.mirrorFailed(r, opts, err) // it may have been done
+		}
+		return nil, err
 	}
 	written := &Written{Version: w.Version, Source: defaultTo(w.Source, to.source.Name())}
 	if s.mirrors(r) {
@@ -160,10 +164,11 @@ func putError(to leg, err error) error {
 
 // mirrors tells whether the other side gets a copy.
 func (s *Store) mirrors(r *route) bool {
-	if !r.comparable() {
-		return false
-	}
-	switch r.stage {
+	return r.comparable() && s.mirrorsAt(r.stage)
+}
+
+func (s *Store) mirrorsAt(stage Stage) bool {
+	switch stage {
 	case StageShadow:
 		return s.cfg.Mirror.Shadow
 	case StageCanary, StageCutover:
@@ -180,15 +185,19 @@ func (s *Store) mirror(ctx context.Context, r *route, opts *PutOptions) error {
 	done := make(chan error, 1)
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Mirror.timeout())
 	r.state.again()
-	started := s.lane.run(func() {
+	work := func() {
 		defer s.release(r.state)
 		defer cancel()
-		done <- s.copyToMirror(own, r, opts)
-	})
-	if !started {
-		s.release(r.state)
-		cancel()
-		done <- &Error{Kind: ErrClosed, Op: "mirror", Path: r.path}
+		err := s.copyToMirror(own, r, opts)
+		if err != nil {
+			s.mirrorFailed(r, opts, err)
+		} else {
+			s.mirrorDone(r)
+		}
+		done <- err
+	}
+	if !s.lane.run(work) {
+		work() // the Store was closed meanwhile; the caller is still here
 	}
 	var err error
 	select {

@@ -54,11 +54,23 @@ func (r *route) hasOther() bool {
 	return r.other().source != nil && r.stage.allows(r.other().side)
 }
 
+// trusts tells whether the other source may stand in for the authority. Where
+// it is known to hold an older value, the authority's last one comes first.
+func (s *Store) trusts(r *route) bool {
+	if !r.hasOther() {
+		return false
+	}
+	r.state.mu.Lock()
+	behind := r.state.behind
+	r.state.mu.Unlock()
+	return !behind || !s.canStale(r.state, r.stage)
+}
+
 // askAuthority asks the authority, and the other source, where the stage allows
 // it, in case that the authority is unavailable.
 func (s *Store) askAuthority(f *flight) result {
 	a, b := f.route.authority(), f.route.other()
-	if !f.route.hasOther() {
+	if !s.trusts(&f.route) {
 		return s.askAlone(f, a)
 	}
 	if !a.breaker.closed() {

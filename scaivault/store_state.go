@@ -25,7 +25,9 @@ type pathState struct {
 	// All below is guarded by mu, which is never held across I/O.
 	last Stage
 	dead bool // it made room; another pathState has its path
-	mu   sync.Mutex
+	// behind says that the mirror is known to hold an older value.
+	behind bool
+	mu     sync.Mutex
 	// holders are the calls and the work in the background that have it. While
 	// there is one, it makes no room.
 	holders int32

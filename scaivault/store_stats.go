@@ -24,7 +24,12 @@ type Stats struct {
 	Writes       uint64 // calls of Put
 	WriteErrors  uint64 // those that returned an error
 	Mirrors      uint64 // writes that were to be copied to the other side
-	MirrorErrors uint64 // those that could not
+	MirrorErrors uint64 // those that could not, at first
+
+	RepairsWaiting int    // paths whose last write is still to be copied to the other side
+	Repaired       uint64 // those of which it was, in the background or by a later write
+	RepairsDropped uint64 // those whose stage does not copy that way any more
+	RepairsGivenUp uint64 // those that will not be copied: copy them before their authority moves
 
 	Compared    uint64 // comparisons that were begun: the sum of the next five
 	Equal       uint64
@@ -42,6 +47,7 @@ type counters struct {
 	writes, writeErrors, mirrors, mirrorErrors              atomic.Uint64
 	equal, different, missing, unreadable, dropped, sampled atomic.Uint64
 	flagUnknown, flagPanics                                 atomic.Uint64
+	repaired, repairsDropped, repairsGivenUp                atomic.Uint64
 }
 
 // read counts a Get that was not answered from the cache.
@@ -89,6 +95,8 @@ func (s *Store) Stats() Stats {
 		Unreadable: c.unreadable.Load(), Dropped: c.dropped.Load(),
 		FlagUnknown: c.flagUnknown.Load(), FlagPanics: c.flagPanics.Load(),
 	}
+	out.RepairsWaiting, out.Repaired = s.repairs.count(), c.repaired.Load()
+	out.RepairsDropped, out.RepairsGivenUp = c.repairsDropped.Load(), c.repairsGivenUp.Load()
 	out.Entries, out.Evictions = s.ring.counts()
 	out.Compared = out.Equal + out.Different + out.Missing + out.Unreadable + out.Dropped
 	return out

@@ -15,6 +15,9 @@ type Trace struct {
 	Put func(PutInfo)
 	// Compare is called at the end of each comparison of the two sides.
 	Compare func(CompareInfo)
+	// Mirror is called each time that a write was copied to the other side, or
+	// could not be.
+	Mirror func(MirrorInfo)
 }
 
 // GetInfo tells of one read.
@@ -48,6 +51,34 @@ type CompareInfo struct {
 	Outcome CompareOutcome
 	Fields  []string // the top-level fields that differ, by name
 	Err     error    // why a side could not be read
+}
+
+// A MirrorOutcome is what became of a write that was to be copied to the other
+// side.
+type MirrorOutcome string
+
+// The outcomes of a mirror.
+const (
+	MirrorDone    MirrorOutcome = "done"     // both sides hold the authority's value
+	MirrorWaiting MirrorOutcome = "waiting"  // it will be tried again
+	MirrorDropped MirrorOutcome = "dropped"  // the path's stage does not copy that way any more
+	MirrorGivenUp MirrorOutcome = "given_up" // the other side keeps an older value
+)
+
+// MirrorInfo tells of one try to copy a write to the other side.
+type MirrorInfo struct {
+	Path    string // the ScaiVault path
+	Stage   Stage
+	Mirror  string // the name of the side that is copied to
+	Outcome MirrorOutcome
+	Tries   int   // so far, of this write
+	Err     error // why it could not be done
+}
+
+func (t *Trace) mirror(i MirrorInfo) {
+	if t != nil && t.Mirror != nil {
+		t.Mirror(i)
+	}
 }
 
 func (t *Trace) get(i GetInfo) {
