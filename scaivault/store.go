@@ -37,8 +37,9 @@ type Store struct {
 	lane     *lane
 	renewing chan struct{} // a slot for each renewal in the background
 	repairs  repairs
-	closing  sync.Once
-	closeErr error // of Close, once it has ended
+	evidence ledger
+	gates    gatekeeper
+	closing  sync.Mutex // one Close at a time
 	count    counters
 }
 
@@ -61,6 +62,9 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 			s.flag = StageScaiVault
 		}
 	}
+	s.gates.gate, s.flag = gateOf(s.flag)
+	s.gates.verdicts = map[gateKey]judgement{}
+	s.evidence = newLedger(cfg.Cache.maxEntries(), cfg.Verdict.window())
 	if epoch, ok := epochOf(s.flag); ok {
 		s.epoch = epoch
 	}
@@ -104,7 +108,10 @@ func (s *Store) get(ctx context.Context, path string, fresh bool) (*Secret, erro
 		return nil, err
 	}
 	defer s.release(r.state)
-	info := GetInfo{Path: path, Stage: r.stage}
+	info := GetInfo{Path: path, Stage: r.stage, Proxied: r.proxied}
+	if r.proxied {
+		s.count.proxied.Add(1)
+	}
 	var res result
 	if e := s.cachedUnless(fresh, &r); e != nil {
 		res.secret, res.err = e.answer()
@@ -165,19 +172,18 @@ func (s *Store) renew(r *route) {
 // MirrorConfig.Timeout and FailoverConfig.AttemptTimeout together; then it
 // leaves that call behind, and the error matches [ErrUnavailable].
 func (s *Store) Close() error {
-	s.closing.Do(func() {
-		s.lane.stop()
-		s.airborne.abort()
-		_ = s.clock.Close() // has no error
-		limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()
-		if !s.lane.closeWithin(limit) {
-			s.closeErr = &Error{
-				Kind: ErrUnavailable, Op: "close",
-				Reason: "a source does not return, though its context ended " + limit.String() + " ago; its call was left behind",
-			}
-			return
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	s.lane.stop()
+	s.airborne.abort()
+	_ = s.clock.Close() // has no error
+	limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()
+	if !s.lane.closeWithin(limit) {
+		return &Error{
+			Kind: ErrUnavailable, Op: "close",
+			Reason: "a source does not return, though its context ended " + limit.String() + " ago; its call was left behind",
 		}
-		s.flushRepairs()
-	})
-	return s.closeErr
+	}
+	s.flushRepairs()
+	return nil
 }

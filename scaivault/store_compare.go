@@ -19,7 +19,7 @@ const (
 	CompareMissingVault     CompareOutcome = "missing_in_vault"
 	CompareMissingScaiVault CompareOutcome = "missing_in_scaivault"
 	CompareUnreadable       CompareOutcome = "unreadable" // a side gave no answer
-	CompareDropped          CompareOutcome = "dropped"    // too many comparisons under way
+	CompareDropped          CompareOutcome = "dropped"    // too many were under way, or the path was written meanwhile
 )
 
 // outcomeOf compares a value, or nil for none, with what the other side
@@ -80,15 +80,20 @@ func (s *Store) compareWith(r *route, generation uint64, from leg, have *Secret)
 		to = r.vault
 	}
 	r.state.again()
+	edition := r.state.editionNow()
 	started := s.lane.try(func() {
 		defer s.release(r.state)
 		other := asked{err: panicError("compare", to)}
 		defer func() {
 			_ = recover() // is told by the error above
-			if !s.lane.closed() {
-				outcome, fields := outcomeOf(have, to.side, other)
-				s.compared(r, generation, outcome, fields, other.err)
+			if s.lane.closed() {
+				return
 			}
+			outcome, fields := outcomeOf(have, to.side, other)
+			if outcome != CompareEqual && r.state.editionNow() != edition {
+				outcome, fields, other.err = CompareDropped, nil, nil // have is not what the path holds now
+			}
+			s.compared(r, generation, outcome, fields, other.err)
 		}()
 		secret, err := askSource(s.lane.ctx, to, s.cfg.Compare.timeout(), true)
 		other = asked{secret: secret, err: err}
@@ -106,6 +111,7 @@ func (s *Store) compared(r *route, generation uint64, outcome CompareOutcome, fi
 	}
 	r.state.settle(generation, outcome, time.Now())
 	s.count.outcome(outcome)
+	s.evidence.add(r.path, r.stage, outcome, time.Now())
 	s.cfg.Trace.compare(CompareInfo{Path: r.path, Stage: r.stage, Outcome: outcome, Fields: fields, Err: err})
 	if outcome == CompareEqual || outcome == CompareDropped {
 		return

@@ -41,6 +41,8 @@ type StoreConfig struct {
 	Compare CompareConfig
 	// Mirror says when writes are copied to the other side.
 	Mirror MirrorConfig
+	// Verdict has the thresholds of Store.Verdict, and of a Gate.
+	Verdict VerdictConfig
 	// Logger is told of failovers, differences and failed mirrors; of names
 	// and errors, never of values. If nil, nothing is logged.
 	Logger *slog.Logger
@@ -187,6 +189,7 @@ func (c *StoreConfig) validate() error {
 		c.Compare.MaxParallel < 0 || c.Mirror.Timeout < 0 || c.Mirror.MaxRepairs < 0 {
 		problem("Failover, Compare, Mirror: a duration or number is negative; zero means the default")
 	}
+	c.Verdict.check(problem)
 	if c.Compare.SampleRate > 1 || math.IsNaN(c.Compare.SampleRate) {
 		problem("Compare.SampleRate: %v is not a part; give 0 to 1", c.Compare.SampleRate)
 	}
@@ -271,19 +274,29 @@ func (c *StoreConfig) checkFlag(problem func(string, ...any)) {
 	if c.InitialStage != StageUnknown && !c.InitialStage.known() {
 		problem("InitialStage: %s is not a stage", c.InitialStage)
 	}
+	if gate, inner := gateOf(c.Flag); gate != nil {
+		gate.check(problem)
+		if inner == nil {
+			return
+		}
+	}
 	if c.Flag == nil {
 		if c.ScaiVault != nil && c.hasVault() {
 			problem("Flag: required when both sides are set; a constant one is a Stage, such as StageVault")
 		}
 		return
 	}
-	if lines, ok := c.Flag.(PathFlags); ok {
+	_, flag := gateOf(c.Flag)
+	if holdsGate(flag) {
+		problem("Flag: a Gate stands inside of another flag; put it around the whole flag")
+	}
+	if lines, ok := flag.(PathFlags); ok {
 		lines.check(problem)
 	}
-	if canBeUnknown(c.Flag) && c.InitialStage == StageUnknown {
+	if canBeUnknown(flag) && c.InitialStage == StageUnknown {
 		problem("InitialStage: required, as the flag does not answer for every path; set the stage that holds until it does")
 	}
-	for _, constant := range []Flag{c.Flag, c.InitialStage} {
+	for _, constant := range []Flag{flag, c.InitialStage} {
 		if stage, ok := constant.(Stage); ok && stage != StageUnknown {
 			c.checkSides(stage, problem)
 		}

@@ -156,6 +156,22 @@ func (q *repairs) count() int {
 	return q.waiting
 }
 
+// matching counts the paths that wait and match a pattern.
+func (q *repairs) matching(pattern string) int {
+	prefix, tail := splitPattern(pattern)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, line := range q.lines {
+		for path := range line.byPath {
+			if matches(prefix, tail, path) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func (l *repairLine) nudge() {
 	select {
 	case l.wake <- struct{}{}:
@@ -318,7 +334,8 @@ func (s *Store) gaveUpRepair(r *route, tries int, reason string, cause error) {
 }
 
 // flushRepairs tries everything that waits once more, for Close. A mirror that
-// gives no answer is not waited for again.
+// gives no answer is not waited for again, and one that does not return is left
+// behind.
 func (s *Store) flushRepairs() {
 	s.repairs.mu.Lock()
 	lines := make([]*repairLine, 0, len(s.repairs.lines))
@@ -326,16 +343,23 @@ func (s *Store) flushRepairs() {
 		lines = append(lines, line)
 	}
 	s.repairs.mu.Unlock()
-	deadline := time.Now().Add(s.cfg.Mirror.timeout())
-	var all sync.WaitGroup
+	limit := s.cfg.Mirror.timeout()
+	deadline, flushed := time.Now().Add(limit), make(chan struct{}, len(lines))
 	for _, line := range lines {
-		all.Add(1)
 		go func() {
-			defer all.Done()
 			s.flushLine(line, deadline)
+			flushed <- struct{}{}
 		}()
 	}
-	all.Wait()
+	over := time.NewTimer(limit + s.cfg.Failover.attemptTimeout())
+	defer over.Stop()
+	for range lines {
+		select {
+		case <-flushed:
+		case <-over.C:
+			return
+		}
+	}
 }
 
 func (s *Store) flushLine(line *repairLine, deadline time.Time) {

@@ -20,7 +20,11 @@ func (s *Store) stage(ctx context.Context, path string, st *pathState) (stage St
 		s.log.LogAttrs(ctx, slog.LevelError, "the flag panicked; the last known stage holds", slog.String("path", path))
 	}
 	if stage.known() {
+		stage, held := s.admit(ctx, st, stage)
 		st.enter(stage)
+		if held {
+			epoch = heldEpoch
+		}
 		return stage, epoch
 	}
 	s.count.flagUnknown.Add(1)

@@ -90,6 +90,12 @@ func (s *Store) release(st *pathState) {
 	}
 }
 
+func (st *pathState) editionNow() uint32 {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.edition
+}
+
 func (st *pathState) lastStage() Stage {
 	st.mu.Lock()
 	defer st.mu.Unlock()

@@ -36,7 +36,9 @@ type Stats struct {
 	Different   uint64
 	Missing     uint64 // one side has the secret, the other says that there is none
 	Unreadable  uint64 // one side gave no answer
-	Dropped     uint64 // too many were under way
+	Dropped     uint64 // too many were under way, or the path was written meanwhile
+	Proxied     uint64 // reads, but for the quickest from the cache, of paths that ScaiVault passes on to Vault: no evidence for a move
+	Held        uint64 // calls for which a Gate held the path back
 	FlagUnknown uint64 // calls for which the flag could not say a stage
 	FlagPanics  uint64 // those of them in which it panicked
 }
@@ -48,6 +50,7 @@ type counters struct {
 	equal, different, missing, unreadable, dropped, sampled atomic.Uint64
 	flagUnknown, flagPanics                                 atomic.Uint64
 	repaired, repairsDropped, repairsGivenUp                atomic.Uint64
+	proxied                                                 atomic.Uint64
 }
 
 // read counts a Get that was not answered from the cache.
@@ -97,6 +100,8 @@ func (s *Store) Stats() Stats {
 	}
 	out.RepairsWaiting, out.Repaired = s.repairs.count(), c.repaired.Load()
 	out.RepairsDropped, out.RepairsGivenUp = c.repairsDropped.Load(), c.repairsGivenUp.Load()
+	out.Proxied = c.proxied.Load()
+	out.Held = s.gates.held.Load()
 	out.Entries, out.Evictions = s.ring.counts()
 	out.Compared = out.Equal + out.Different + out.Missing + out.Unreadable + out.Dropped
 	return out

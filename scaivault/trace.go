@@ -28,6 +28,7 @@ type GetInfo struct {
 	Failover bool          // as Secret.Failover
 	Stale    time.Duration // as Secret.Stale
 	Cached   bool          // answered from the cache, without asking
+	Proxied  bool          // the rule says that ScaiVault passes this path on to Vault
 	Took     time.Duration // how long the whole call took
 	Attempts []Attempt     // the sources that had no value, in order
 	Err      error         // what the call returned
