@@ -18,19 +18,20 @@ import (
 type quantity struct {
 	name   string
 	format string // of its values
+	total  bool   // what counts is the sum of all rounds, not their median
 }
 
 var (
-	nanoseconds = quantity{"ns/op", "%.0f"}
-	tenths      = quantity{"ns/op", "%.1f"} // the same, of what takes few
-	allocated   = quantity{"B/op", "%.0f"}
-	allocs      = quantity{"allocs/op", "%.0f"}
-	middleTime  = quantity{"p50 µs", "%.0f"}
-	tailTime    = quantity{"p99 µs", "%.0f"}
-	longestTime = quantity{"max µs", "%.0f"}
-	failures    = quantity{"errors", "%.0f"}
-	reads       = quantity{"reads", "%.0f"}
-	perEntry    = quantity{"B/entry", "%.0f"}
+	nanoseconds = quantity{name: "ns/op", format: "%.0f"}
+	tenths      = quantity{name: "ns/op", format: "%.1f"} // the same, of what takes few
+	allocated   = quantity{name: "B/op", format: "%.0f"}
+	allocs      = quantity{name: "allocs/op", format: "%.0f"}
+	middleTime  = quantity{name: "p50 µs", format: "%.0f"}
+	tailTime    = quantity{name: "p99 µs", format: "%.0f"}
+	longestTime = quantity{name: "max µs", format: "%.0f"}
+	failures    = quantity{name: "errors", format: "%.0f", total: true}
+	reads       = quantity{name: "reads", format: "%.0f", total: true}
+	perEntry    = quantity{name: "B/entry", format: "%.0f"}
 )
 
 // A sample is one measurement: values by the names of quantities.

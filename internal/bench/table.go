@@ -92,7 +92,7 @@ func (t Table) write(w io.Writer, entries []*entry) error {
 	for _, e := range entries {
 		row := []string{e.Group, e.Name}
 		for _, q := range t.shows {
-			row = append(row, fmt.Sprintf(q.format, median(e.samples, q)))
+			row = append(row, fmt.Sprintf(q.format, q.over(e.values(q))))
 		}
 		for _, g := range t.goals {
 			row = append(row, g.verdict(e, entries))
@@ -126,22 +126,35 @@ func (g goal) verdict(e *entry, entries []*entry) string {
 	}
 }
 
-// value is the median over the rounds. What slows the machine down for a while
+// value is that over the rounds, mostly their median. What slows the machine down for a while
 // slows both down, so each is compared with the other's same round.
 func (g goal) value(these, those []sample) float64 {
 	values := make([]float64, len(these))
 	for i := range these {
 		values[i] = g.by(these[i][g.of.name], those[i][g.of.name])
 	}
-	return middle(values)
+	return g.of.over(values)
 }
 
-func median(samples []sample, of quantity) float64 {
-	values := make([]float64, len(samples))
-	for i, s := range samples {
+// values are those of all rounds.
+func (e *entry) values(of quantity) []float64 {
+	values := make([]float64, len(e.samples))
+	for i, s := range e.samples {
 		values[i] = s[of.name]
 	}
-	return middle(values)
+	return values
+}
+
+// over makes one value of those of all rounds. It sorts them.
+func (q quantity) over(values []float64) float64 {
+	if !q.total {
+		return middle(values)
+	}
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum
 }
 
 // middle returns the median. It sorts the values.
