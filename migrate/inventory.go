@@ -38,9 +38,44 @@ type InventoryOptions struct {
 	Mapping *scaivault.Mapping
 	// Cluster is the cluster of this Vault in Mapping. May be empty.
 	Cluster string
-	// Each is told the path of every secret that was found. Its error stops
-	// the run and is returned. May be nil.
+	// Versions also counts the versions that KV v2 keeps. It costs one read of
+	// metadata for each secret, and the right to read metadata/; no value is
+	// read. If false, versions are not counted.
+	Versions bool
+	// Sizes also finds the largest value. It costs one read of each secret,
+	// with its value, which stands in Vault's audit log as any read does. If
+	// false, no value is read.
+	Sizes bool
+	// Workers is how many of these reads are under way at once. If zero, 32.
+	Workers int
+	// Each is told the path of every secret that was found, never
+	// concurrently. Its error stops the run and is returned. May be nil.
 	Each func(path string) error
+}
+
+// A versionLister counts versions; *vault.Source is one.
+type versionLister interface {
+	Versions(ctx context.Context, path string) ([]scaivault.VersionInfo, error)
+}
+
+// A valueReader reads values; *vault.Source is one.
+type valueReader interface {
+	Get(ctx context.Context, path string) (*scaivault.Secret, error)
+}
+
+// check looks for what can't work, before any I/O.
+func (o *InventoryOptions) check(vault VaultReader) error {
+	_, counts := vault.(versionLister)
+	_, reads := vault.(valueReader)
+	switch {
+	case o.Workers < 0:
+		return invalid("inventory", "Workers is negative; 0 means the default")
+	case o.Versions && !counts:
+		return invalid("inventory", vault.Name()+" can't tell versions; leave Versions out")
+	case o.Sizes && !reads:
+		return invalid("inventory", vault.Name()+" can't read values; leave Sizes out")
+	}
+	return nil
 }
 
 // An Inventory says what a Vault holds and what to do with it. It holds names
@@ -60,6 +95,14 @@ type MountInventory struct {
 	// Secrets is how many secrets were listed; 0 for what is not KV. Deleted
 	// secrets of KV v2 are among them as long as Vault lists them.
 	Secrets int `json:"secrets"`
+	// Versions is how many versions there are of them, deleted ones that
+	// Vault still keeps included; on KV v1 one for each secret. 0 unless
+	// [InventoryOptions.Versions] is set.
+	Versions int `json:"versions,omitempty"`
+	// LargestBytes is the size of the largest value, as JSON, and Largest is
+	// its path; zero unless [InventoryOptions.Sizes] is set.
+	LargestBytes int    `json:"largest_bytes,omitempty"`
+	Largest      string `json:"largest,omitempty"`
 	// Depth is the number of levels below the mount of the deepest secret,
 	// and Deepest is its path.
 	Depth   int    `json:"depth,omitempty"`
@@ -72,16 +115,21 @@ type MountInventory struct {
 	Unmapped int `json:"unmapped,omitempty"`
 	// Advice says what to do with this kind of engine.
 	Advice string `json:"advice"`
-	// Errors say what could not be listed, at most 1,000 of them; if there
-	// are any, the counts are too low.
+	// Errors say what could not be listed or read, at most 1,000 of them; if
+	// there are any, the counts are too low.
 	Errors []string `json:"errors,omitempty"`
 
 	err error
 }
 
-// TakeInventory says what a Vault holds: its secrets engines, and for KV how
-// many secrets, how deep, and which of their names ScaiVault does not allow. It
-// lists and never reads a secret.
+// TakeInventory says what a Vault holds: its secrets engines, what to do with
+// each kind of them, and for KV how many secrets, how deep, and which of their
+// names ScaiVault does not allow; see [ProposeMapping] for other names. It lists,
+// and reads a secret only if [InventoryOptions.Sizes] asks for that. Memory does
+// not grow with the number of secrets.
+//
+// A token that may not read sys/mounts sees the mounts in which it may do
+// anything, as Vault tells them to its user interface.
 //
 // The error is not nil if the mounts could not be read, if ctx ended or if Each
 // returned an error; in the last two cases there is an inventory of what was
@@ -92,6 +140,9 @@ func TakeInventory(ctx context.Context, vault VaultReader, opts *InventoryOption
 	}
 	if vault == nil {
 		return nil, invalid("inventory", "a Vault is needed")
+	}
+	if err := opts.check(vault); err != nil {
+		return nil, err
 	}
 	t := &stocktaking{vault: vault, opts: *opts, pace: newPacer(0)}
 	if opts.Mapping != nil {
@@ -133,7 +184,7 @@ func (i *Inventory) Err() error {
 			if cause == nil {
 				cause = errors.New(m.Errors[0])
 			}
-			return fmt.Errorf("inventory: mount %s could not be listed wholly: %w", printable(m.Path), cause)
+			return fmt.Errorf("inventory: mount %s could not be looked at wholly: %w", printable(m.Path), cause)
 		}
 	}
 	return nil
@@ -153,26 +204,43 @@ func (i *Inventory) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	// A strings.Builder takes every write.
-	_, _ = fmt.Fprintln(w, "MOUNT\tTYPE\tSECRETS\tDEPTH\tNOT ALLOWED\tUNMAPPED\tWHAT TO DO")
+	_, _ = fmt.Fprintln(w, "MOUNT\tTYPE\tSECRETS\tVERSIONS\tDEPTH\tLARGEST\tNOT ALLOWED\tUNMAPPED\tWHAT TO DO")
 	for _, m := range i.Mounts {
-		kind := m.Type
+		kind := printable(m.Type)
 		if m.KVVersion > 0 {
-			kind = fmt.Sprintf("%s v%d", m.Type, m.KVVersion)
+			kind = fmt.Sprintf("%s v%d", kind, m.KVVersion)
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", printable(m.Path), kind, m.Secrets, m.Depth, m.NotAllowed, m.Unmapped, m.Advice)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", printable(m.Path), kind,
+			m.Secrets, orDash(m.Versions, ""), m.Depth, orDash(m.LargestBytes, " B"), m.NotAllowed, m.Unmapped, m.Advice)
 	}
 	_ = w.Flush()
 	n := i.Secrets()
-	minutes := (n + writesPerMinute - 1) / writesPerMinute
-	fmt.Fprintf(&b, "%d secrets; ScaiVault's managed service takes %d writes a minute, so copying them takes %s at least\n",
-		n, writesPerMinute, time.Duration(minutes)*time.Minute)
+	fmt.Fprintf(&b, "%d secrets ÷ %d writes a minute, as ScaiVault's managed service allows = %s at least to copy them\n",
+		n, writesPerMinute, minutes(n, writesPerMinute))
 	for _, m := range i.Mounts {
+		if m.Deepest != "" {
+			fmt.Fprintf(&b, "deepest: %s\n", printable(m.Deepest))
+		}
+		if m.Largest != "" {
+			fmt.Fprintf(&b, "largest: %s, %d bytes\n", printable(m.Largest), m.LargestBytes)
+		}
 		for _, name := range m.NotAllowedNames {
 			fmt.Fprintf(&b, "name not allowed: %s\n", printable(name))
 		}
+		if more := m.NotAllowed - len(m.NotAllowedNames); more > 0 {
+			fmt.Fprintf(&b, "and %d more names in %s\n", more, printable(m.Path))
+		}
 		for _, text := range m.Errors {
-			fmt.Fprintf(&b, "not listed: %s: %s\n", printable(m.Path), text)
+			fmt.Fprintf(&b, "not seen: %s: %s\n", printable(m.Path), text)
 		}
 	}
 	return b.String()
+}
+
+// orDash is a number that was counted, or "-".
+func orDash(n int, unit string) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n) + unit
 }

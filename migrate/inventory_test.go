@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,7 +65,7 @@ func TestTakeInventory(t *testing.T) {
 	}
 	text := inv.String()
 	assert.Contains(t, text, "kv v2")
-	assert.Contains(t, text, "takes 1m0s at least")
+	assert.Contains(t, text, "= 3s at least")
 	encoded, err := json.Marshal(inv)
 	require.NoError(t, err)
 	assert.Contains(t, string(encoded), `"kv_version":2`)
@@ -87,7 +88,7 @@ func TestTakeInventoryTellsWhatItCannotSee(t *testing.T) {
 	inv, err := migrate.TakeInventory(t.Context(), v, nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, inv.Err(), scaivault.ErrPermission)
-	assert.Contains(t, inv.String(), "not listed: kv: list kv/data/hidden")
+	assert.Contains(t, inv.String(), "not seen: kv: list kv/data/hidden")
 	assert.Equal(t, 3, inv.Mounts[2].Secrets, "the rest is counted")
 
 	_, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Mounts: []string{"kvv"}})
@@ -110,3 +111,61 @@ func TestTakeInventoryStops(t *testing.T) {
 	_, err = migrate.TakeInventory(ctx, newMountedVault(), nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// Versions makes a mountedVault count versions, as the real one does.
+func (m *mountedVault) Versions(_ context.Context, path string) ([]scaivault.VersionInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.secrets[path]
+	if s == nil {
+		return nil, m.absent(path, nil)
+	}
+	return make([]scaivault.VersionInfo, s.version), nil
+}
+
+func TestTakeInventoryCountsVersionsAndMeasuresIfAsked(t *testing.T) {
+	t.Parallel()
+	v := newMountedVault()
+	v.seed("kv/data/apps/a", `{"v":"canary"}`)
+	v.seed("kv/data/apps/big", `{"v":"`+strings.Repeat("x", 5000)+`"}`)
+	v.seed("kv/data/apps/deleted", `{"v":"`+strings.Repeat("x", 9000)+`"}`)
+	v.secrets["kv/data/apps/deleted"].deleted = true
+	inv, err := migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Versions: true})
+	require.NoError(t, err)
+	require.NoError(t, inv.Err())
+	assert.Zero(t, v.gets, "no value is read")
+	assert.Equal(t, 6, inv.Mounts[2].Versions)
+	assert.Equal(t, 1, inv.Mounts[5].Versions, "KV v1 has one of each")
+	assert.Contains(t, inv.String(), "-", "sizes were not asked for")
+
+	inv, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Versions: true, Sizes: true, Workers: 3})
+	require.NoError(t, err)
+	require.NoError(t, inv.Err())
+	assert.Equal(t, "kv/data/apps/big", inv.Mounts[2].Largest)
+	assert.Equal(t, 5008, inv.Mounts[2].LargestBytes)
+	assert.Equal(t, 6, v.gets, "each once, in both KV mounts")
+	assert.Contains(t, inv.String(), "largest: kv/data/apps/big, 5008 bytes")
+	assert.NotContains(t, inv.String(), "canary")
+
+	v.onGet = func(path string) error {
+		if path == "kv/data/apps/a" {
+			return v.fail(scaivault.ErrPermission, "get", path, "")
+		}
+		return nil
+	}
+	inv, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Sizes: true})
+	require.NoError(t, err)
+	require.ErrorIs(t, inv.Err(), scaivault.ErrPermission, "it may be listed and not read")
+	assert.Equal(t, 5, inv.Mounts[2].Secrets)
+
+	stop := errors.New("enough")
+	_, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Sizes: true, Each: func(string) error { return stop }})
+	require.ErrorIs(t, err, stop)
+	_, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Workers: -1})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+	_, err = migrate.TakeInventory(t.Context(), listOnly{v}, &migrate.InventoryOptions{Sizes: true})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+}
+
+// A listOnly Vault tells names and nothing else.
+type listOnly struct{ migrate.VaultReader }

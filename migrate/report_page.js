@@ -2,6 +2,8 @@
   "use strict";
   // An item is [sign, outcome, class, from, to, version, version, why].
   var items = JSON.parse(document.getElementById("items").textContent);
+  var rank = { error: 0, differs: 1, single: 2, skipped: 3, good: 4 }; // what needs attention stands first
+  items.sort(function (a, b) { return rank[a[2]] - rank[b[2]]; });
   var limit = 500; // rows at once, so that 200,000 items stay quick
   var filter = document.getElementById("filter");
   var outcome = document.getElementById("outcome");
