@@ -52,6 +52,33 @@
 //
 // At shadow and cutover a sample of the reads is compared in the background.
 //
+// # Cache
+//
+// With [CacheConfig.TTL] a Store answers from memory, without asking and without
+// waiting: what is asked for often is renewed in the background before its TTL
+// ends. A value belongs to the stage and the source it was read at, so the first
+// Get after a flip of the flag asks, and so does the first Get after a Put,
+// [Store.Invalidate], or an event that [Store.Follow] was told. Callers that ask
+// for one path at one time share one read; each keeps its own deadline.
+//
+// The authority's last value stands apart from what the other source answered in
+// its place, which lives [CacheConfig.FailoverTTL]. The authority's no ends both.
+// While nobody answers, a value may be served for [CacheConfig.StaleFor] past its
+// TTL; [Secret.Stale] tells. When a service says 429, its last value is served
+// for as long as it asks for, within reason.
+//
+// # Failover
+//
+// Each read of a source has [FailoverConfig.AttemptTimeout]. When the first source
+// has not answered after [FailoverConfig.After], the other one, where the stage
+// allows it, is asked as well. At canary, for a clean path, the first answer that
+// counts is taken. Where the first source is the authority, the other's value is
+// released only when the authority has failed, its time is over, or the caller
+// has used half of what its ctx leaves: a slow no stays a no. A source that fails
+// several times in a row is left alone for a while ([BreakerConfig]), and tried
+// again by one read that nobody waits for. A source that nobody reads is never
+// asked for its health.
+//
 // # Moving the authority
 //
 // The authority moves only through freeze: set freeze, wait until the flag has
@@ -63,6 +90,16 @@
 // A flag that cannot say keeps the last known stage of the path; nothing ever
 // falls back to a zero value.
 //
+// Before each step, [Store.Verdict] says whether what this process has compared so
+// far speaks for it, and what is missing. A [Gate] around the flag holds paths
+// back while it does not.
+//
+// A path of a rule with [Rule.Proxied] is federated: ScaiVault passes reads of it
+// on to Vault, so the two are no independent sources. Such a path is never
+// compared or mirrored, is no evidence for a [Store.Verdict], and is read from Vault
+// where the stage allows it and ScaiVault is gone. A Put goes to Vault while Vault
+// is the authority, and is refused afterwards. [Stats] counts its reads apart.
+//
 // # Writes
 //
 // A write whose fate is unknown is looked up, not repeated; if it still cannot
@@ -70,6 +107,10 @@
 // authority, write the mirror, read the authority again, repeat if it moved. So
 // of two writers' mirrors the newest value stays. A mirrored copy carries a mark
 // in its metadata, as a copied one does, so that a later copy knows it as ours.
+// One that fails does not fail the write: [Written.Mirror] says so, and it is tried
+// again in the background with what the authority has by then, for
+// [MirrorConfig.RepairFor]. [Stats] and [Trace] tell what waits, and what was given
+// up; Close tries once more.
 //
 // # The client
 //
