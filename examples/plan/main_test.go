@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
+)
+
+// An operator runs the program, one task after the other.
+type operator struct {
+	vault *scaivaulttest.Vault
+	scai  *scaivaulttest.Server
+	dir   string
+	env   map[string]string
+}
+
+func newOperator(t *testing.T) *operator {
+	t.Helper()
+	o := &operator{vault: scaivaulttest.NewVault(t), scai: scaivaulttest.NewServer(t), dir: t.TempDir()}
+	o.vault.Mount("kv", 2)
+	o.vault.Seed("kv/data/apps/Billing.Team/db", map[string]any{"password": "hunter2"})
+	o.vault.Seed("kv/data/apps/web", map[string]any{"password": "hunter2"})
+	require.NoError(t, os.WriteFile(o.file("rules.yaml"), []byte("rules:\n  - vault: kv/data/apps/**\n    scaivault: production/**\n"), 0o600))
+	o.env = map[string]string{
+		"VAULT_ADDR": o.vault.URL(), "VAULT_TOKEN": o.vault.RootToken(),
+		"SCAIVAULT_URL": o.scai.URL(), "SCAIVAULT_TOKEN": o.scai.IssueToken("sa:plan"),
+	}
+	return o
+}
+
+func (o *operator) file(name string) string { return filepath.Join(o.dir, name) }
+
+// run runs the program in the operator's folder; "@name" is a file there.
+func (o *operator) run(t *testing.T, line string) (code int, stdout, stderr string) {
+	t.Helper()
+	args := strings.Fields(line)
+	for i, arg := range args {
+		if name, ok := strings.CutPrefix(arg, "@"); ok {
+			args[i] = o.file(name)
+		}
+	}
+	var out, errs bytes.Buffer
+	code = command(t.Context(), args, func(key string) string { return o.env[key] }, &out, &errs)
+	assert.NotContains(t, out.String()+errs.String(), "hunter2")
+	return code, out.String(), errs.String()
+}
+
+func TestFromInventoryToCopy(t *testing.T) {
+	o := newOperator(t)
+	code, out, errs := o.run(t, "inventory -versions -mapping @rules.yaml")
+	require.Equal(t, exitDone, code, errs)
+	assert.Contains(t, out, "name not allowed: kv/data/apps/Billing.Team/db")
+
+	code, out, _ = o.run(t, "make -mapping @rules.yaml -out @plan.jsonl")
+	assert.Equal(t, exitAttention, code, "a name is not allowed")
+	assert.Contains(t, out, "1 create, 1 not allowed")
+
+	code, out, errs = o.run(t, "names -mapping @rules.yaml -out @mapping.json")
+	require.Equal(t, exitDone, code, errs)
+	assert.Contains(t, out, "2 secrets, 1 get a name of their own")
+
+	code, out, errs = o.run(t, "make -mapping @mapping.json -out @plan.jsonl -instances 10 -ttl 1m")
+	require.Equal(t, exitDone, code, errs)
+	assert.Contains(t, out, "2 writes ÷ 100 a minute")
+	assert.Contains(t, out, "10 instances × 2 secrets")
+	text, err := os.ReadFile(o.file("plan.jsonl"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "hunter2")
+
+	code, _, errs = o.run(t, "apply -mapping @rules.yaml -in @plan.jsonl")
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, errs, "another mapping")
+
+	o.vault.Seed("kv/data/apps/web", map[string]any{"password": "hunter2", "since": 1})
+	code, out, _ = o.run(t, "apply -mapping @mapping.json -in @plan.jsonl")
+	assert.Equal(t, exitAttention, code)
+	assert.Contains(t, out, "1 created, 1 source changed")
+	_, ok := o.scai.Value("production/billing-team/db")
+	assert.True(t, ok)
+}
+
+func TestCollisionsAndMistakesAreTold(t *testing.T) {
+	o := newOperator(t)
+	o.vault.Seed("kv/data/apps/Web", map[string]any{"v": 1})
+	code, out, errs := o.run(t, "names -mapping @rules.yaml -out @mapping.json")
+	assert.Equal(t, exitAttention, code)
+	assert.Contains(t, out, "collision: kv/data/apps/Web, kv/data/apps/web would all be called production/web")
+	assert.Contains(t, errs, "exact rule")
+	assert.NoFileExists(t, o.file("mapping.json"))
+
+	for line, says := range map[string]string{
+		"":                                   "say what to do",
+		"fly":                                "say what to do",
+		"make":                               "-mapping is missing",
+		"make -mapping @none.yaml":           "-mapping",
+		"make -mapping @rules.yaml":          "-out is missing",
+		"apply -mapping @rules.yaml -in @no": "-in",
+		"apply -mapping @rules.yaml -in @rules.yaml": "header",
+	} {
+		code, _, errs := o.run(t, line)
+		assert.Equal(t, exitError, code, line)
+		assert.Contains(t, errs, says, line)
+	}
+	code, _, _ = o.run(t, "make -h")
+	assert.Equal(t, exitDone, code)
+}

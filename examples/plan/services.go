@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/vault"
+)
+
+// services are the two services.
+type services struct {
+	vault     *vault.Source
+	scaiVault *scaivault.Client
+}
+
+func (s *services) connect(getenv func(string) string) error {
+	cfg := api.DefaultConfig()
+	if cfg.Error != nil {
+		return cfg.Error
+	}
+	cfg.Address = getenv("VAULT_ADDR")
+	apiClient, err := api.NewClient(cfg)
+	if err != nil {
+		return err
+	}
+	apiClient.SetToken(getenv("VAULT_TOKEN"))
+	if s.vault, err = vault.NewSource(vault.Config{Client: apiClient}); err != nil {
+		return err
+	}
+	s.scaiVault, err = scaivault.NewClient(scaivault.ClientConfig{
+		URLs: []string{getenv("SCAIVAULT_URL")}, Token: scaivault.StaticToken(getenv("SCAIVAULT_TOKEN")),
+	})
+	if err != nil {
+		return errors.Join(err, s.vault.Close())
+	}
+	return nil
+}
+
+func (s *services) close() error { return errors.Join(s.scaiVault.Close(), s.vault.Close()) }
+
+func readMapping(file string) (*scaivault.Mapping, error) {
+	if file == "" {
+		return nil, errors.New("-mapping is missing: give the file with the mapping")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("-mapping: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return scaivault.ParseMapping(f)
+}
