@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -16,13 +14,9 @@ import (
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
-const (
-	// fileTokenAge is how long a token that was read is used without a look
-	// at its file.
-	fileTokenAge = time.Second
-	// maxTokenFile is the size above which a file holds no token.
-	maxTokenFile = 1 << 20
-)
+// fileTokenAge is how long a token that was read is used without a look at its
+// file.
+const fileTokenAge = time.Second
 
 // FileToken reads the token from a file, and again when the file changes, as
 // the projected tokens of Kubernetes do. It looks at most about once a second,
@@ -143,51 +137,13 @@ func (t *fileToken) validate() error {
 // readTokenFile reads a token from a file, if it holds one. The error says
 // neither the file's name nor what it holds.
 func readTokenFile(path string) (string, error) {
-	if err := regular(os.Stat(path)); err != nil {
-		return "", err
-	}
-	// What was a file when it was looked at may be a pipe by now, and nobody
-	// may ever write there.
-	f, err := os.OpenFile(path, os.O_RDONLY|openAtOnce, 0)
+	text, err := readSmallFile(path)
 	if err != nil {
-		return "", withoutPath(err)
-	}
-	defer f.Close()
-	if err := regular(f.Stat()); err != nil {
 		return "", err
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
-	if err != nil {
-		return "", withoutPath(err)
-	}
-	if len(text) > maxTokenFile {
-		return "", errLargeTokenFile
 	}
 	token := strings.TrimRight(string(text), " \t\r\n\v\f")
 	if wrong := checkToken(token); wrong != "" {
 		return "", errors.New(wrong)
 	}
 	return token, nil
-}
-
-var errLargeTokenFile = errors.New("it is larger than 1 MiB")
-
-func regular(info fs.FileInfo, err error) error {
-	switch {
-	case err != nil:
-		return withoutPath(err)
-	case !info.Mode().IsRegular():
-		return errors.New("it is not a regular file")
-	case info.Size() > maxTokenFile:
-		return errLargeTokenFile
-	}
-	return nil
-}
-
-func withoutPath(err error) error {
-	var named *fs.PathError
-	if errors.As(err, &named) {
-		return named.Err
-	}
-	return err
 }
