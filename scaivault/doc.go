@@ -88,7 +88,8 @@
 // ends with its ctx as [ErrFrozen]. Services that never write may skip freeze.
 //
 // A flag that cannot say keeps the last known stage of the path; nothing ever
-// falls back to a zero value.
+// falls back to a zero value. [FileFlag] is a flag that is turned while services
+// run, by writing to a file.
 //
 // Before each step, [Store.Verdict] says whether what this process has compared so
 // far speaks for it, and what is missing. A [Gate] around the flag holds paths

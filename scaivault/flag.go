@@ -8,14 +8,22 @@ import (
 	"hash/fnv"
 	"math"
 	"os"
-
-	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A Flag decides at which stage a ScaiVault path is. A [Store] asks it at every
 // Get and Put, so it must be fast, safe for concurrent use, and the same in
 // every instance of a service. [StageUnknown] means that it cannot say: the
-// last known stage of the path stays. A panic counts as StageUnknown.
+// last known stage of the path stays. A panic counts as StageUnknown, and so does
+// a number that is no stage.
+//
+// A Flag whose answers depend on the path alone, and not on ctx, may also have a
+// method Epoch() uint64, a number that moves whenever an answer may have changed
+// and never comes back: while it stands still, a cached Get does not ask the flag
+// again. The answers must change first and the Epoch then, or both at once: who
+// has seen an Epoch must get no answer from before it. [PathFlags] and [Rollout]
+// stand still while all of their parts do, if each has an Epoch or is a [Stage];
+// a [FlagFunc] has none, and is asked at each call. Flags must not be changed by
+// hand once a Store has them.
 type Flag interface {
 	Stage(ctx context.Context, path string) Stage
 }
@@ -33,7 +41,7 @@ func EnvFlag(name string) (Flag, error) {
 	text, ok := os.LookupEnv(name)
 	if !ok {
 		return nil, &Error{
-			Kind: ErrInvalid, Op: "read flag",
+			Kind: ErrInvalid, Op: opReadFlag,
 			Reason: fmt.Sprintf("environment variable %s is not set; set it to a stage such as vault", name),
 		}
 	}
@@ -48,8 +56,11 @@ func EnvFlag(name string) (Flag, error) {
 // these are depends on the path and Seed alone, so every instance of a service
 // decides alike, and raising Percent never takes a path back.
 //
-// Do not roll out across a change of the authority (from StageFreeze or before
-// to StageCutover or after) in one step: freeze the paths first.
+// Do not roll out from a stage at which Vault is the authority to one at which
+// ScaiVault is, or back, in one step: while the instances hear of it one by one,
+// they would write to both, and writes would be lost. Roll out to StageFreeze
+// first, and from there. Only services that never write may do without; a [Store]
+// cannot know, so it warns in its log. It refuses a Percent that is none.
 type Rollout struct {
 	// From holds for the paths that are not in the part. If nil, StageUnknown.
 	From Flag
@@ -81,13 +92,7 @@ func (r Rollout) share(path string) float64 {
 	_, _ = h.Write([]byte(r.Seed))
 	_, _ = h.Write([]byte{0})
 	_, _ = h.Write([]byte(path))
-	x := h.Sum64()
-	// FNV leaves the high bits of short inputs uneven; this spreads them.
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	x *= 0xc4ceb9fe1a85ec53
-	x ^= x >> 33
+	x := scramble(h.Sum64()) // FNV leaves the high bits of short inputs uneven
 	return float64(x>>11) / math.Exp2(53) * 100
 }
 
@@ -117,17 +122,4 @@ func (p PathFlags) Stage(ctx context.Context, path string) Stage {
 		return f.Flag.Stage(ctx, path)
 	}
 	return StageUnknown
-}
-
-// check finds patterns that can match no path.
-func (p PathFlags) check(problem func(string, ...any)) {
-	for i, f := range p {
-		prefix, _ := splitPattern(f.Pattern)
-		if f.Pattern == "**" {
-			continue
-		}
-		if rule := brokenPathRule(prefix); rule != "" {
-			problem("Flag: pattern %d (%s) can match no path: %s; write a path, a path and /**, or **", i+1, wire.Printable(f.Pattern), rule)
-		}
-	}
 }

@@ -133,6 +133,13 @@ func TestARolloutIsTheSameInEveryInstance(t *testing.T) {
 		got = append(got, rollout(50, "billing").Stage(t.Context(), p) == scaivault.StageShadow)
 	}
 	assert.Equal(t, []bool{true, true, true, true, false, true}, got)
+	var shares []int
+	for _, p := range []string{"a", "b", "environments/production/billing/database", "x/y"} {
+		for _, seed := range []string{"", "billing"} {
+			shares = append(shares, shareOf(t, seed, p, 100))
+		}
+	}
+	assert.Equal(t, []int{37, 48, 58, 6, 54, 33, 39, 97}, shares, "the whole percentages at which they move")
 }
 
 func TestRaisingThePercentNeverTakesAPathBack(t *testing.T) {

@@ -62,10 +62,11 @@ func gateOf(f Flag) (*Gate, Flag) {
 	case Gate:
 		return &g, g.Flag
 	case *Gate:
-		return g, g.Flag
-	default:
-		return nil, f
+		if g != nil {
+			return g, g.Flag
+		}
 	}
+	return nil, f
 }
 
 // A gatekeeper asks for verdicts on behalf of a Gate, not more often than the
@@ -155,7 +156,7 @@ func (s *Store) allows(ctx context.Context, path string, to Stage) bool {
 
 // check finds what makes no sense in a Gate.
 func (g *Gate) check(problem func(string, ...any)) {
-	if g.Flag == nil || isNil(g.Flag) {
+	if g.Flag == nil {
 		problem("Gate.Flag: is nil; a Gate goes around a flag")
 	}
 	for i, pattern := range g.Patterns {
@@ -167,17 +168,12 @@ func (g *Gate) check(problem func(string, ...any)) {
 
 // holdsGate tells whether a flag, or one inside of it, is a Gate.
 func holdsGate(f Flag) bool {
-	switch f := f.(type) {
-	case Gate, *Gate:
-		return true
-	case Rollout:
-		return holdsGate(f.From) || holdsGate(f.To)
-	case PathFlags:
-		for _, line := range f {
-			if holdsGate(line.Flag) {
-				return true
-			}
+	found := false
+	eachFlag(f, func(f Flag) {
+		switch f.(type) {
+		case Gate, *Gate:
+			found = true
 		}
-	}
-	return false
+	})
+	return found
 }

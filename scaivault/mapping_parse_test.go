@@ -162,7 +162,7 @@ func TestParseMappingNamesWhatIsWrong(t *testing.T) {
 		{"a brace too many", `{"rules": [` + goodRule + `]}}`, "there is more behind the object"},
 		{"no UTF-8 in JSON", "{\"rules\": [{\"vault\": \"kv/\xff\", \"scaivault\": \"a\"}]}", "the file is not UTF-8; save it as such"},
 		{"no UTF-8 in YAML", "rules:\n- {vault: \"kv/\xff\", scaivault: a}\n", "yaml: "},
-		{"a second document", "rules:\n- {vault: kv/a, scaivault: a}\n---\nrules:\n- {vault: kv/b, scaivault: b}\n", "there is a second document; join the rules"},
+		{"a second document", "rules:\n- {vault: kv/a, scaivault: a}\n---\nrules:\n- {vault: kv/b, scaivault: b}\n", "there is a second document; join them to one"},
 		{"a broken second document", "rules:\n- {vault: kv/a, scaivault: a}\n---\n[", "yaml: "},
 		{"a tab in YAML", "rules:\n\t- vault: hunter2\n", "yaml: line 2: found character that cannot start any token"},
 		{"broken YAML", "rules: [hunter2", "yaml: "},

@@ -16,22 +16,9 @@ import (
 // alias is expanded but where a rule or a value stands, and no error quotes
 // what the file holds.
 func decodeYAMLMapping(text []byte) ([]Rule, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	var document yaml.Node
-	if err := dec.Decode(&document); errors.Is(err, io.EOF) {
-		return nil, nil // an empty file
-	} else if err != nil {
-		return nil, notYAML(err)
-	}
-	var more yaml.Node
-	if err := dec.Decode(&more); err == nil {
-		return nil, fmt.Errorf("line %d: there is a second document; join the rules", more.Line)
-	} else if !errors.Is(err, io.EOF) {
-		return nil, notYAML(err)
-	}
-	root := pointedAt(&document)
-	if isNull(root) {
-		return nil, nil
+	root, err := yamlDocument(text)
+	if err != nil || root == nil {
+		return nil, err
 	}
 	var list *yaml.Node
 	line, err := yamlObject(root, func(key string, value *yaml.Node) error {
@@ -43,6 +30,29 @@ func decodeYAMLMapping(text []byte) ([]Rule, error) {
 		return nil, fmt.Errorf("line %d: %w", line, err)
 	}
 	return yamlRules(list)
+}
+
+// yamlDocument returns the root of the one document in text, or nil where
+// nothing is in it.
+func yamlDocument(text []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var document yaml.Node
+	if err := dec.Decode(&document); errors.Is(err, io.EOF) {
+		return nil, nil //nolint:nilnil // an empty file
+	} else if err != nil {
+		return nil, notYAML(err)
+	}
+	var more yaml.Node
+	if err := dec.Decode(&more); err == nil {
+		return nil, fmt.Errorf("line %d: there is a second document; join them to one", more.Line)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, notYAML(err)
+	}
+	root := pointedAt(&document)
+	if isNull(root) {
+		return nil, nil //nolint:nilnil // the same, with a comment in it
+	}
+	return root, nil
 }
 
 func yamlRules(list *yaml.Node) ([]Rule, error) {

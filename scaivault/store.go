@@ -41,6 +41,7 @@ type Store struct {
 	gates    gatekeeper
 	closing  sync.Mutex // one Close at a time
 	count    counters
+	watched  []*WatchedFlag // the files of the flag
 }
 
 // NewStore checks the configuration and does no I/O. Its error matches
@@ -65,9 +66,7 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 	s.gates.gate, s.flag = gateOf(s.flag)
 	s.gates.verdicts = map[gateKey]judgement{}
 	s.evidence = newLedger(cfg.Cache.maxEntries(), cfg.Verdict.window())
-	if epoch, ok := epochOf(s.flag); ok {
-		s.epoch = epoch
-	}
+	s.watchFlag()
 	s.clock = coarse.New(cfg.Cache.resolution())
 	return s, nil
 }
@@ -177,6 +176,7 @@ func (s *Store) Close() error {
 	s.lane.stop()
 	s.airborne.abort()
 	_ = s.clock.Close() // has no error
+	s.unwatchFlag()
 	limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()
 	if !s.lane.closeWithin(limit) {
 		return &Error{

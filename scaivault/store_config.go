@@ -224,9 +224,6 @@ func (c *StoreConfig) checkNils(problem func(string, ...any)) {
 			problem("Vaults[%q]: is nil", name)
 		}
 	}
-	if isNil(c.Flag) {
-		problem("Flag: is a nil %T; leave the field out instead", c.Flag)
-	}
 }
 
 func isNil(v any) bool {
@@ -290,14 +287,12 @@ func (c *StoreConfig) checkFlag(problem func(string, ...any)) {
 	if holdsGate(flag) {
 		problem("Flag: a Gate stands inside of another flag; put it around the whole flag")
 	}
-	if lines, ok := flag.(PathFlags); ok {
-		lines.check(problem)
-	}
+	checkFlagParts(flag, problem)
 	if canBeUnknown(flag) && c.InitialStage == StageUnknown {
 		problem("InitialStage: required, as the flag does not answer for every path; set the stage that holds until it does")
 	}
 	for _, constant := range []Flag{flag, c.InitialStage} {
-		if stage, ok := constant.(Stage); ok && stage != StageUnknown {
+		if stage, ok := constant.(Stage); ok && stage.known() {
 			c.checkSides(stage, problem)
 		}
 	}
@@ -305,10 +300,6 @@ func (c *StoreConfig) checkFlag(problem func(string, ...any)) {
 
 // checkSides asks that the sources which a constant stage needs are there.
 func (c *StoreConfig) checkSides(stage Stage, problem func(string, ...any)) {
-	if !stage.known() {
-		problem("Flag: %s is not a stage", stage)
-		return
-	}
 	needsScaiVault, needsVault := stage.needs()
 	if needsScaiVault && c.ScaiVault == nil {
 		problem("ScaiVault: is nil, and stage %s needs it", stage)
@@ -328,6 +319,10 @@ func canBeUnknown(f Flag) bool {
 		return f == StageUnknown
 	case Rollout:
 		return canBeUnknown(f.From) || canBeUnknown(f.To)
+	case *Rollout:
+		return f != nil && canBeUnknown(*f)
+	case *PathFlags:
+		return f != nil && canBeUnknown(*f)
 	case PathFlags:
 		for _, line := range f {
 			if canBeUnknown(line.Flag) {

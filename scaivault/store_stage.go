@@ -5,7 +5,46 @@ package scaivault
 import (
 	"context"
 	"log/slog"
+	"slices"
 )
+
+// watchFlag sees to it that a flag's troubles are told.
+func (s *Store) watchFlag() {
+	warnOfSkippedFreeze(s.log, s.flag)
+	eachFlag(s.flag, func(f Flag) {
+		if file, ok := f.(*WatchedFlag); ok && !slices.Contains(s.watched, file) {
+			s.watched = append(s.watched, file)
+			file.w.join(s.log)
+		}
+	})
+	epoch, ok := epochOf(s.flag)
+	switch {
+	case !ok:
+	case ownFlags(s.flag):
+		s.epoch = epoch
+	default:
+		s.epoch = s.guarded(epoch)
+	}
+}
+
+// guarded calls the epoch of a flag that is not ours. A panic there is a number
+// that no other call gives: so the flag itself is asked.
+func (s *Store) guarded(epoch func() uint64) func() uint64 {
+	return func() (now uint64) {
+		defer func() {
+			if p := recover(); p != nil {
+				now = scramble(^s.flagPanicked(s.lane.ctx, ""))
+			}
+		}()
+		return epoch()
+	}
+}
+
+func (s *Store) unwatchFlag() {
+	for _, file := range s.watched {
+		file.w.leave(s.log)
+	}
+}
 
 // stage asks the flag. Where it cannot say, the last known stage of the path
 // holds, and before the first one InitialStage. The epoch is from before the
@@ -16,8 +55,7 @@ func (s *Store) stage(ctx context.Context, path string, st *pathState) (stage St
 	}
 	stage, panicked := s.askFlag(ctx, path)
 	if panicked {
-		s.count.flagPanics.Add(1)
-		s.log.LogAttrs(ctx, slog.LevelError, "the flag panicked; the last known stage holds", slog.String("path", path))
+		s.flagPanicked(ctx, path)
 	}
 	if stage.known() {
 		stage, held := s.admit(ctx, st, stage)
@@ -42,4 +80,14 @@ func (s *Store) askFlag(ctx context.Context, path string) (stage Stage, panicked
 		}
 	}()
 	return s.flag.Stage(ctx, path), false
+}
+
+// flagPanicked counts a panic and returns how many there were. It tells of the
+// first, and then ever more rarely, as it may be one at each call.
+func (s *Store) flagPanicked(ctx context.Context, path string) uint64 {
+	n := s.count.flagPanics.Add(1)
+	if n&(n-1) == 0 {
+		s.log.LogAttrs(ctx, slog.LevelError, "the flag panicked; the last known stage holds", slog.String("path", path), slog.Uint64("panics", n))
+	}
+	return n
 }

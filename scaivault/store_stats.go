@@ -40,7 +40,8 @@ type Stats struct {
 	Proxied     uint64 // reads, but for the quickest from the cache, of paths that ScaiVault passes on to Vault: no evidence for a move
 	Held        uint64 // calls for which a Gate held the path back
 	FlagUnknown uint64 // calls for which the flag could not say a stage
-	FlagPanics  uint64 // those of them in which it panicked
+	FlagPanics  uint64 // panics of the flag
+	FlagsBroken int    // files of the flag that cannot be used now; their last good content holds
 }
 
 type counters struct {
@@ -102,6 +103,11 @@ func (s *Store) Stats() Stats {
 	out.RepairsDropped, out.RepairsGivenUp = c.repairsDropped.Load(), c.repairsGivenUp.Load()
 	out.Proxied = c.proxied.Load()
 	out.Held = s.gates.held.Load()
+	for _, file := range s.watched {
+		if file.Err() != nil {
+			out.FlagsBroken++
+		}
+	}
 	out.Entries, out.Evictions = s.ring.counts()
 	out.Compared = out.Equal + out.Different + out.Missing + out.Unreadable + out.Dropped
 	return out
