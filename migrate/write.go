@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -50,13 +51,10 @@ func markOf(item Item, s sides) mark.Mark {
 // fieldsOf returns the data field by field, each as the source wrote it, so
 // that no number loses a digit.
 func fieldsOf(s *scaivault.Secret) (map[string]any, error) {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(s.JSON(), &raw); err != nil {
-		return nil, invalid("copy", "the source's data is not a JSON object") // err could quote it
-	}
-	fields := make(map[string]any, len(raw))
-	for name, value := range raw {
-		fields[name] = value
+	fields := map[string]any{}
+	ok := jsonvalue.EachMember(s.JSON(), func(name, value []byte) { fields[string(name)] = json.RawMessage(value) })
+	if !ok {
+		return nil, invalid("copy", "the source's data is not a JSON object")
 	}
 	return fields, nil
 }

@@ -44,6 +44,9 @@ func Object(raw []byte) (map[string]any, error) {
 // are compared in constant time. Documents that are no objects equal nothing.
 // Where a key stands twice, the last one counts.
 func Equal(a, b []byte) bool {
+	if subtle.ConstantTimeCompare(a, b) == 1 { // as most copies are
+		return EachMember(a, func(_, _ []byte) {})
+	}
 	x, errA := exactObject(a)
 	y, errB := exactObject(b)
 	if errA != nil || errB != nil {

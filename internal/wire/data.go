@@ -33,7 +33,7 @@ func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
 		if !utf8.ValidString(name) || !validText(data[name]) {
 			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON would alter; encode it, as in base64", cut(name))
 		}
-		if _, err := Marshal(data[name]); err != nil { // the cause can quote a value
+		if !encodes(data[name]) {
 			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name))
 		}
 	}
@@ -42,6 +42,19 @@ func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
 		return nil, "the data cannot be written as JSON"
 	}
 	return raw, ""
+}
+
+// encodes tells whether a value can be written as JSON. The cause could quote it.
+func encodes(v any) bool {
+	switch v := v.(type) {
+	case nil, bool, string:
+		return true
+	case json.RawMessage:
+		return v == nil || json.Valid(v)
+	default:
+		_, err := Marshal(v)
+		return err == nil
+	}
 }
 
 func cut(name string) string {
