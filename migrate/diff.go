@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/scailabs/scaivault-go/internal/disksort"
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -95,7 +96,7 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 	}
 	d.fromBatch, _ = from.(batchGetter)
 	d.toBatch, _ = to.(batchGetter)
-	err = d.near(ctx)
+	err = d.both(ctx)
 	if err == nil && !opts.OneWay {
 		err = d.far(ctx)
 	}
@@ -112,6 +113,25 @@ type differ struct {
 	opts               DiffOptions
 	met                *disksort.Sorter // names in the destination that near compares
 	listed             *disksort.Sorter // names that the destination lists
+	unlisted           []Item           // subtrees that it could not list
+}
+
+// both compares what the source holds, and lists the destination meanwhile.
+func (d *differ) both(ctx context.Context) error {
+	if d.opts.OneWay {
+		return d.near(ctx)
+	}
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var full error
+	var beside sync.WaitGroup
+	beside.Go(func() { full = d.list(within) })
+	err := d.near(ctx)
+	if err != nil {
+		cancel()
+	}
+	beside.Wait()
+	return errors.Join(err, full)
 }
 
 // near compares everything that the source holds.
@@ -150,8 +170,10 @@ func (d *differ) meet(j *job) error {
 func (d *differ) far(ctx context.Context) error {
 	var full error
 	err := d.run.pass(ctx, func(ctx context.Context, emit func(job) bool) {
-		if full = d.list(ctx, emit); full != nil || ctx.Err() != nil {
-			return
+		for _, item := range d.unlisted {
+			if !emit(job{to: item.To, decided: &item}) {
+				return
+			}
 		}
 		full = d.unmet(emit)
 		d.run.walked.Store(ctx.Err() == nil)
@@ -162,16 +184,14 @@ func (d *differ) far(ctx context.Context) error {
 	return err
 }
 
-// list lists the destination.
-func (d *differ) list(ctx context.Context, emit func(job) bool) error {
+// list lists the destination. Its error says that there is no room for the
+// names.
+func (d *differ) list(ctx context.Context) error {
 	within := newTerritory(d.run.prefixes)
 	for _, prefix := range d.run.route.farTerritory(d.run.prefixes).sorted() {
 		for entry, err := range d.run.pace.listing(ctx, d.there, prefix) {
 			if err != nil {
-				item := Item{To: prefix, Outcome: Unreadable, Reason: "a part of this subtree could not be listed in " + d.to.Name(), Err: err}
-				if !emit(job{to: prefix, decided: &item}) {
-					return nil
-				}
+				d.unlisted = append(d.unlisted, Item{To: prefix, Outcome: Unreadable, Reason: "a part of this subtree could not be listed in " + d.to.Name(), Err: err})
 				continue
 			}
 			if _, ok := d.nearName(entry.Path, within); !ok {

@@ -5,6 +5,9 @@
 // was moved. A [scaivault.Mapping] says which secret is which.
 //
 //	inventory, err := migrate.TakeInventory(ctx, source, nil)
+//	proposal, err := migrate.ProposeMapping(ctx, source, mapping, nil)
+//	plan, err := migrate.NewPlan(ctx, source, client, mapping, nil)
+//	report, err := migrate.CopyPlan(ctx, source, client, plan, nil)
 //	report, err := migrate.Copy(ctx, source, client, mapping, nil)
 //	report, err = migrate.Diff(ctx, source, client, mapping, nil)
 //	readers, err := migrate.FindReaders(ctx, auditLog, nil)
@@ -41,7 +44,7 @@
 //
 // # Redaction
 //
-// Items, reports, errors and everything that this package prints or encodes
+// Items, plans, reports, errors and everything that this package prints or encodes
 // hold names, versions and counts, never a value, and no hash of one.
 //
 // # Concurrency

@@ -131,6 +131,7 @@ var owners = map[string]string{
 	"scaivault/store_repair.go":                         "the last tries of Close, which waits for them",
 	"scaivault/vault/calls.go":                          "the calls of a Source",
 	"migrate/pool.go":                                   "the lanes of a migration",
+	"migrate/diff.go":                                   "the listing of the other side, which Diff waits for",
 	"scaivault/scaivaulttest/socket.go":                 "a server's listener",
 	"scaivault/scaivaulttest/roundtrip.go":              "a request in memory",
 	"scaivault/scaivaulttest/server_sync.go":            "a sync in the background, which Close waits for",
