@@ -4,13 +4,13 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
 	"strings"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -97,7 +97,7 @@ func (l *lister) below(ctx context.Context, prefix string) {
 }
 
 // start finds the first folder and lists it.
-func (l *lister) start(ctx context.Context, t target) (place, []string, error) {
+func (l *lister) start(ctx context.Context, t target) (place, folderKeys, error) {
 	ctx, done, err := l.s.begin(ctx, t)
 	if err != nil {
 		return place{}, nil, err
@@ -132,7 +132,7 @@ func (l *lister) start(ctx context.Context, t target) (place, []string, error) {
 
 // startUnknown lists where Vault does not tell the mount. KV v1 lists the path
 // as it is; KV v2 says that it does not.
-func (s *Source) startUnknown(ctx context.Context, t target) (place, []string, error) {
+func (s *Source) startUnknown(ctx context.Context, t target) (place, folderKeys, error) {
 	asIs := place{mount: &mount{prefix: t.path + "/", version: 1}}
 	a, err := s.fetchKeys(ctx, t, asIs)
 	if err != nil {
@@ -171,7 +171,7 @@ func (l *lister) walk(ctx context.Context, p place, depth int) bool {
 }
 
 // folder is one request, as a call of its own.
-func (l *lister) folder(ctx context.Context, t target, p place) ([]string, error) {
+func (l *lister) folder(ctx context.Context, t target, p place) (folderKeys, error) {
 	ctx, done, err := l.s.begin(ctx, t)
 	if err != nil {
 		return nil, err
@@ -185,13 +185,13 @@ func (l *lister) folder(ctx context.Context, t target, p place) ([]string, error
 }
 
 // each yields what is in a folder, and goes into the folders in it.
-func (l *lister) each(ctx context.Context, p place, keys []string, depth int) bool {
+func (l *lister) each(ctx context.Context, p place, keys folderKeys, depth int) bool {
 	base := p.folderPath() + "/"
 	name := p.name
 	if name != "" {
 		name += "/"
 	}
-	for _, key := range keys {
+	for key := range keys.all() {
 		folder, isFolder := strings.CutSuffix(key, "/")
 		switch {
 		case !isFolder:
@@ -219,19 +219,41 @@ func (s *Source) fetchKeys(ctx context.Context, t target, p place) (*answer, err
 }
 
 // keys reads a folder's names. One that does not exist has none.
-func (s *Source) keys(t target, a *answer) ([]string, error) {
+func (s *Source) keys(t target, a *answer) (folderKeys, error) {
 	if !a.success() {
 		if e := s.refusal(t, a); !errors.Is(e, scaivault.ErrNotFound) {
 			return nil, e
 		}
 		return nil, nil
 	}
-	var w struct {
-		Keys []string `json:"keys"`
-	}
 	env, ok := a.envelope()
-	if !ok || json.Unmarshal(env.data, &w) != nil || w.Keys == nil {
+	var keys folderKeys
+	jsonvalue.EachMember(env.data, func(name, value []byte) {
+		if string(name) == "keys" {
+			keys = value
+		}
+	})
+	if !ok || !keys.valid() {
 		return nil, s.strange(t, a, "the answer is not a listing")
 	}
-	return w.Keys, nil
+	return keys, nil
+}
+
+// folderKeys are the names in a folder, as Vault has written them: a folder can
+// hold a million, which decoded would take several times the memory.
+type folderKeys []byte
+
+// valid tells whether they are a list of names.
+func (k folderKeys) valid() bool {
+	names := true
+	list := jsonvalue.EachElement(k, func(name []byte) { names = names && name[0] == '"' })
+	return list && names
+}
+
+// all yields the names in order.
+func (k folderKeys) all() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		more := true
+		jsonvalue.EachElement(k, func(name []byte) { more = more && yield(jsonvalue.String(name)) })
+	}
 }
