@@ -19,6 +19,10 @@ type DiffOptions struct {
 	// read first: "kv/data/apps". "/**" at the end is understood. If nil, all
 	// that the mapping's rules name and that is not proxied.
 	Prefixes []string
+	// Include and Exclude are patterns of names of the side that is read
+	// first, as [CopyOptions] has them. A secret that they leave out is
+	// Skipped, and on the other side not looked at.
+	Include, Exclude []string
 	// Workers is how many secrets are under way at once. If zero, 32.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
@@ -84,6 +88,9 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 		cluster: opts.Cluster, each: opts.Each, progress: opts.Progress,
 	}, from, to, m)
 	if err != nil {
+		return nil, err
+	}
+	if r.selection, err = newSelection("diff", opts.Include, opts.Exclude, Shard{}); err != nil {
 		return nil, err
 	}
 	there, ok := to.(lister)
@@ -206,10 +213,10 @@ func (d *differ) list(ctx context.Context) error {
 }
 
 // nearName is the source's name of a secret that the destination lists, if it
-// is one that this run is about and no rule names exactly.
+// is one that this run is about and that no rule names exactly.
 func (d *differ) nearName(path string, within territory) (string, bool) {
 	name, ok := d.run.route.back(path)
-	if !ok || d.run.isExact(name) {
+	if !ok || d.run.isExact(name) || d.run.selection.leftOut(name) != "" {
 		return "", false
 	}
 	return name, len(d.run.prefixes) == 0 || within.covers(name)

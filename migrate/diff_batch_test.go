@@ -149,6 +149,23 @@ func TestDiffOfASubtreeThatIsNotThereIsNotClean(t *testing.T) {
 	require.ErrorIs(t, report.Err(), scaivault.ErrNotFound)
 }
 
+func TestDiffLeavesOutWhatCopyLeavesOut(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	vault.seed("kv/data/apps/a", `{"v":1}`)
+	vault.seed("kv/data/apps/tmp/b", `{"v":1}`)
+	exclude := []string{"kv/data/apps/tmp/**"}
+	_, err := migrate.Copy(t.Context(), vault, scai, apps(t), &migrate.CopyOptions{Exclude: exclude})
+	require.NoError(t, err)
+	scai.seed("environments/production/tmp/theirs", `{"v":1}`)
+	report, err := migrate.Diff(t.Context(), vault, scai, apps(t), &migrate.DiffOptions{Exclude: exclude})
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Same: 1, migrate.Skipped: 1}, report.Counts)
+	_, err = migrate.Diff(t.Context(), vault, scai, apps(t), &migrate.DiffOptions{Include: []string{""}})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+}
+
 // More names than fit into the memory of one sort.
 func TestDiffSortsOnDisk(t *testing.T) {
 	t.Parallel()
