@@ -16,6 +16,7 @@ type lane struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of the Store's own work
 	cancel context.CancelFunc
 	slots  chan struct{}
+	caught func(panicked any) // what becomes of a panic in the work; nil: it ends the process
 	ended  atomic.Bool
 
 	mu   sync.Mutex // guards done, and the Add of wg against its Wait
@@ -41,6 +42,13 @@ func (l *lane) run(work func()) bool {
 	l.wg.Add(1)
 	go func() {
 		defer l.wg.Done()
+		if l.caught != nil {
+			defer func() {
+				if p := recover(); p != nil {
+					l.caught(p)
+				}
+			}()
+		}
 		work()
 	}()
 	return true

@@ -57,6 +57,7 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.lane.caught = s.caught
 	if s.flag == nil {
 		s.flag = StageVault
 		if cfg.ScaiVault != nil {
@@ -128,6 +129,10 @@ func (s *Store) get(ctx context.Context, path string, fresh bool) (*Secret, erro
 	}
 	return res.secret, res.err
 }
+
+// caught counts a panic of what is not ours, a Trace or a Logger, in work that no
+// caller waits for. It is not shown, as it may hold a value.
+func (s *Store) caught(any) { s.count.panics.Add(1) }
 
 // maxRenewals bounds the reads in the background that renew what is cached.
 const maxRenewals = 64

@@ -106,6 +106,10 @@ func (b *breaker) record(verdict error) {
 	}
 }
 
+// errOverdue stands at a breaker for a read that has not returned, though its
+// context ended long ago.
+var errOverdue = errors.New("does not return")
+
 // errPanicked stands at a breaker for a read in which the source panicked.
 var errPanicked = errors.New("panicked")
 

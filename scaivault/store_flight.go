@@ -272,6 +272,7 @@ func (f *flight) overdue() {
 		f.failed(a, asked{took: time.Since(f.began), err: &Error{
 			Kind: ErrUnavailable, Op: f.route.op, Source: a.source.Name(), Path: a.path, Reason: "a source does not return, though its context has ended",
 		}})
+		a.breaker.record(errOverdue)
 	}
 	f.land(f.failure())
 }

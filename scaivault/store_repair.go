@@ -390,10 +390,12 @@ func (st *pathState) setBehind(behind bool) {
 	st.mu.Unlock()
 }
 
-// repaired lets the next read at canary compare at once.
+// repaired ends what was read of the mirror, and lets the next read at canary
+// compare at once.
 func (st *pathState) repaired() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.turn()
 	if t := st.trial; t != nil && !t.clean {
 		t.notBefore, t.patience = time.Time{}, 0
 	}

@@ -98,11 +98,25 @@ func (g *ring) evict(s *Store, st *pathState) bool {
 	st.dead = true
 	st.turn()
 	if _, constant := s.flag.(Stage); !constant && st.last != StageUnknown {
-		g.forgotten[maphash.String(g.seed, st.path)] = st.last
+		g.forget(maphash.String(g.seed, st.path), st.last)
 	}
 	s.paths.Delete(st.path, st)
 	g.evicted++
 	return true
+}
+
+// maxForgotten bounds the stages that are kept of paths that made room. A path
+// whose stage is not kept any more starts anew with what the flag says.
+const maxForgotten = 1 << 20
+
+func (g *ring) forget(path uint64, stage Stage) {
+	if len(g.forgotten) >= maxForgotten {
+		for any := range g.forgotten {
+			delete(g.forgotten, any)
+			break
+		}
+	}
+	g.forgotten[path] = stage
 }
 
 // counts returns how many paths are known, and how many made room.

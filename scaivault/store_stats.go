@@ -12,7 +12,7 @@ type Stats struct {
 	Joined     uint64 // those that shared the answer of a read under way
 	Failovers  uint64 // those that the other source answered in place of the first
 	Stale      uint64 // those that got a value past its TTL, as nobody answered
-	Panics     uint64 // reads in which a source panicked
+	Panics     uint64 // reads in which a source panicked, and work in the background in which a Trace or Logger did
 
 	Renewals      uint64 // reads in the background that renew what is cached
 	RenewalErrors uint64 // those that failed

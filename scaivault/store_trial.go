@@ -121,12 +121,14 @@ func (st *pathState) distrust() {
 	}
 }
 
-// endWrite ends a write. The path is clean again if the mirror is known to be
-// equal and nobody else is writing.
+// endWrite ends a write and what was read meanwhile: it may be what the mirror
+// held before. The path is clean again if the mirror is known to be equal and
+// nobody else is writing.
 func (st *pathState) endWrite(mirrored bool, now time.Time) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.writing--
+	st.turn()
 	t := st.trial
 	if t == nil {
 		if !mirrored || !st.last.comparesFirst() {
