@@ -20,15 +20,8 @@ import (
 	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
 )
 
-// A dial is a flag that a test turns.
-type dial struct{ at atomic.Uint32 }
-
-func (d *dial) turn(s scaivault.Stage) { d.at.Store(uint32(s)) }
-
-func (d *dial) Stage(context.Context, string) scaivault.Stage { return scaivault.Stage(d.at.Load()) }
-
 // newGated is a pair whose flag d is behind a Gate, and that compares every read.
-func newGated(t *testing.T, d *dial, gate scaivault.Gate, change ...func(*scaivault.StoreConfig)) *pair {
+func newGated(t *testing.T, d *lever, gate scaivault.Gate, change ...func(*scaivault.StoreConfig)) *pair {
 	t.Helper()
 	gate.Flag = d
 	return newPair(t, nil, append([]func(*scaivault.StoreConfig){func(c *scaivault.StoreConfig) {
@@ -66,14 +59,14 @@ func traceStage(seen *atomic.Uint32) func(*scaivault.StoreConfig) {
 func TestGateHoldsUntilTheEvidenceIsThere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var d dial
+		var d lever
 		var seen atomic.Uint32
 		var text bytes.Buffer
 		p := newGated(t, &d, scaivault.Gate{}, traceStage(&seen), func(c *scaivault.StoreConfig) {
 			c.Logger, c.Compare.MaxAge = slog.New(slog.NewTextHandler(&text, nil)), time.Second
 		})
 		p.seedBoth()
-		d.turn(scaivault.StageVault)
+		d.set(scaivault.StageVault)
 		require.Equal(t, scaivault.StageVault, stageNow(t, p, &seen))
 		for _, step := range []struct{ to, meanwhile scaivault.Stage }{
 			{scaivault.StageCanary, scaivault.StageShadow},
@@ -81,7 +74,7 @@ func TestGateHoldsUntilTheEvidenceIsThere(t *testing.T) {
 			{scaivault.StageScaiVault, scaivault.StageCutover},
 		} {
 			require.False(t, p.store.Verdict("**", step.to).Allowed)
-			d.turn(step.to)
+			d.set(step.to)
 			require.Equal(t, step.meanwhile, stageNow(t, p, &seen))
 			held := p.store.Stats().Held
 			require.NotZero(t, held)
@@ -92,7 +85,7 @@ func TestGateHoldsUntilTheEvidenceIsThere(t *testing.T) {
 			require.Equal(t, step.to, stageNow(t, p, &seen))
 		}
 		require.Equal(t, 3, strings.Count(text.String(), "held back"), "said once for each step")
-		d.turn(scaivault.StageVault)
+		d.set(scaivault.StageVault)
 		require.Equal(t, scaivault.StageVault, stageNow(t, p, &seen), "the way back is open")
 	})
 }
@@ -102,7 +95,7 @@ func TestGateHoldsUntilTheEvidenceIsThere(t *testing.T) {
 func TestGateHoldsADifferentPath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var d dial
+		var d lever
 		var seen atomic.Uint32
 		p := newGated(t, &d, scaivault.Gate{Patterns: []string{"environments/production/billing/**"}}, traceStage(&seen),
 			func(c *scaivault.StoreConfig) { c.Verdict.MaxMismatchRate, c.Verdict.QuietFor = 0.5, 5*time.Minute })
@@ -111,10 +104,10 @@ func TestGateHoldsADifferentPath(t *testing.T) {
 		const other = "environments/production/other/key"
 		p.vault.Seed("kv/data/apps/other/key", valueA)
 		p.scai.Seed(other, valueA)
-		d.turn(scaivault.StageShadow)
+		d.set(scaivault.StageShadow)
 		p.reads(t, other, 12)
 		p.reads(t, appPath, 12)
-		d.turn(scaivault.StageCanary)
+		d.set(scaivault.StageCanary)
 		require.Equal(t, scaivault.StageShadow, stageNow(t, p, &seen))
 		_, err := p.store.Get(t.Context(), other)
 		require.NoError(t, err)
@@ -137,21 +130,21 @@ func TestGateHoldsADifferentPath(t *testing.T) {
 func TestPathHeldFromCutoverIsFrozen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var d dial
+		var d lever
 		p := newGated(t, &d, scaivault.Gate{})
 		p.seedBoth()
-		d.turn(scaivault.StageCanary)
+		d.set(scaivault.StageCanary)
 		require.Equal(t, "sA", p.get(t))
-		d.turn(scaivault.StageCutover)
+		d.set(scaivault.StageCutover)
 		require.Equal(t, "sA", p.get(t))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := p.store.Put(ctx, appPath, valueB, nil)
 		require.ErrorIs(t, err, scaivault.ErrFrozen)
 		require.False(t, p.holdsB(true) || p.holdsB(false))
-		d.turn(scaivault.StageFreeze)
+		d.set(scaivault.StageFreeze)
 		require.Equal(t, "sA", p.get(t))
-		d.turn(scaivault.StageCanary)
+		d.set(scaivault.StageCanary)
 		_, err = p.store.Put(t.Context(), appPath, valueB, nil)
 		require.NoError(t, err)
 		require.True(t, p.holdsB(true))
@@ -163,8 +156,8 @@ func TestPathHeldFromCutoverIsFrozen(t *testing.T) {
 func TestGateLetsAStartedServiceIn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var d dial
-		d.turn(scaivault.StageCutover)
+		var d lever
+		d.set(scaivault.StageCutover)
 		p := newGated(t, &d, scaivault.Gate{})
 		p.seedBoth()
 		require.Equal(t, "sA", p.get(t))
@@ -179,8 +172,8 @@ func TestGateLetsAStartedServiceIn(t *testing.T) {
 func TestHeldPathIsReleasedThoughItIsCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		flag := &steadyFlag{}
-		flag.turn(scaivault.StageShadow)
+		flag := &countedLever{}
+		flag.set(scaivault.StageShadow)
 		var seen atomic.Uint32
 		p := newPair(t, nil, traceStage(&seen), func(c *scaivault.StoreConfig) {
 			c.Flag, c.Compare.SampleRate, c.Verdict.MinSamples = &scaivault.Gate{Flag: flag}, 1, 10
@@ -188,7 +181,7 @@ func TestHeldPathIsReleasedThoughItIsCached(t *testing.T) {
 		})
 		p.seedBoth()
 		require.Equal(t, scaivault.StageShadow, stageNow(t, p, &seen))
-		flag.turn(scaivault.StageCanary)
+		flag.set(scaivault.StageCanary)
 		for range 20 {
 			require.Equal(t, scaivault.StageShadow, stageNow(t, p, &seen))
 		}
@@ -201,16 +194,6 @@ func TestHeldPathIsReleasedThoughItIsCached(t *testing.T) {
 		require.Equal(t, scaivault.StageCanary, stageNow(t, p, &seen))
 	})
 }
-
-// A steadyFlag says when its answers change.
-type steadyFlag struct {
-	dial
-	epoch atomic.Uint64
-}
-
-func (f *steadyFlag) turn(s scaivault.Stage) { f.dial.turn(s); f.epoch.Add(1) }
-
-func (f *steadyFlag) Epoch() uint64 { return f.epoch.Load() }
 
 // TestVerdictChecks: each threshold speaks for itself.
 func TestVerdictChecks(t *testing.T) {

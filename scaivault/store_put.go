@@ -129,6 +129,8 @@ func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *Pu
 	if s.mirrors(r) {
 		written.Mirror = s.mirror(ctx, r, opts)
 		mirrored = written.Mirror == nil
+	} else {
+		r.state.setBehind(true)
 	}
 	return written, nil
 }

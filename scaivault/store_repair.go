@@ -81,6 +81,7 @@ type repairs struct {
 // mirrorFailed queues a path for repair. The path's state is held once more until
 // the repair is over.
 func (s *Store) mirrorFailed(r *route, opts *PutOptions, cause error) {
+	r.state.setBehind(true)
 	limit := s.cfg.Mirror.maxRepairs()
 	s.repairs.mu.Lock()
 	line := s.repairs.line(r.other().breaker)
@@ -100,7 +101,6 @@ func (s *Store) mirrorFailed(r *route, opts *PutOptions, cause error) {
 		return
 	}
 	r.state.again()
-	r.state.setBehind(true)
 	now := time.Now()
 	rep := &repair{route: r, opts: opts, since: now, due: now.Add(minRepairPause), tries: 1}
 	line.byPath[r.path] = rep
@@ -116,6 +116,7 @@ func (s *Store) mirrorFailed(r *route, opts *PutOptions, cause error) {
 
 // mirrorDone takes a path out of the line that a later write has mirrored.
 func (s *Store) mirrorDone(r *route) {
+	r.state.setBehind(false)
 	s.repairs.mu.Lock()
 	line := s.repairs.line(r.other().breaker)
 	if old := line.byPath[r.path]; old != nil && old.place >= 0 {
@@ -146,7 +147,6 @@ func (q *repairs) forget(s *Store, line *repairLine, r *repair) {
 	}
 	delete(line.byPath, r.route.path)
 	q.waiting--
-	r.route.state.setBehind(false)
 	s.release(r.route.state)
 }
 
@@ -395,6 +395,7 @@ func (st *pathState) setBehind(behind bool) {
 func (st *pathState) repaired() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.behind = false
 	st.turn()
 	if t := st.trial; t != nil && !t.clean {
 		t.notBefore, t.patience = time.Time{}, 0
