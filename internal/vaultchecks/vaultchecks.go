@@ -24,7 +24,7 @@ import (
 func Run(t *testing.T, newServer func(t *testing.T) (address, rootToken string)) {
 	groups := []map[string]func(*lab){
 		pathChecks(), readChecks(), writeChecks(), conditionChecks(), metadataChecks(), historyChecks(),
-		listChecks(), tokenChecks(), mountChecks(), conformanceChecks(),
+		listChecks(), tokenChecks(), mountChecks(), shapeChecks(), conformanceChecks(),
 	}
 	for _, group := range groups {
 		for name, check := range group {

@@ -73,8 +73,11 @@ func (n *session) renew(ctx context.Context, l *lease) (*lease, error) {
 			Renewable     bool  `json:"renewable"`
 		} `json:"auth"`
 	}
-	if json.Unmarshal(a.body, &w) != nil || w.Auth.LeaseDuration <= 0 {
-		return nil, n.src.strange(t, a, "the renewal was answered without a lease")
+	if json.Unmarshal(a.body, &w) != nil {
+		return nil, n.src.strange(t, a, "the answer to the renewal has another shape than Vault's")
+	}
+	if w.Auth.LeaseDuration <= 0 {
+		return nil, n.src.failure(t, scaivault.ErrUnauthenticated, "the token has come to the end that no renewal moves")
 	}
 	return l.extended(start, time.Duration(w.Auth.LeaseDuration)*time.Second, w.Auth.Renewable), nil
 }

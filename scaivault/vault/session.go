@@ -117,8 +117,8 @@ func (n *session) refresh(ctx context.Context) {
 	n.delay = max(loginPause, min(2*n.delay, maxLoginPause))
 	delay := n.delay
 	n.mu.Unlock()
-	if time.Until(l.end) > delay {
-		n.plan(delay)
+	if left := time.Until(l.end); left > minRenewal {
+		n.plan(min(delay, left/2))
 	}
 }
 
@@ -154,6 +154,8 @@ func (n *session) extend(ctx context.Context, l *lease) error {
 }
 
 const (
+	// minRenewal is what a lease must have left for another attempt to renew it.
+	minRenewal = 100 * time.Millisecond
 	// loginPause is the first pause after a refused login. It doubles, to
 	// maxLoginPause: others must not be locked out by our trying.
 	loginPause    = time.Second
