@@ -134,7 +134,7 @@ var owners = map[string]string{
 	"migrate/diff.go":                                   "the listing of the other side, which Diff waits for",
 	"scaivault/scaivaulttest/socket.go":                 "a server's listener",
 	"scaivault/scaivaulttest/roundtrip.go":              "a request in memory",
-	"scaivault/scaivaulttest/server_sync.go":            "a sync in the background, which Close waits for",
+	"scaivault/scaivaulttest/server_sync_api.go":        "a sync in the background, which Close waits for",
 	"scaivault/scaivaulttest/conformance_concurrent.go": "the callers of one check, which waits for them",
 }
 

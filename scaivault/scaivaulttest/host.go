@@ -16,6 +16,7 @@ type host struct {
 	handler  http.Handler
 	envelope func(w http.ResponseWriter, status int, code, message string)
 	tls      *tls.Config // of the socket; nil: it speaks plain HTTP
+	http2    bool        // with TLS, it offers that too
 	faults   faultSet
 	log      requestLog
 

@@ -60,10 +60,15 @@ type Quirks struct {
 	// ListDenied says whether it shows what the caller may not read. If zero,
 	// ListDeniedLeftOut.
 	ListDenied ListDenied
+	// ListFederated says whether it shows what lies at a federation backend. If zero,
+	// ListFederatedCopies.
+	ListFederated ListFederated
 
 	// Subresources says whether {path}/versions, {path}/metadata and {path}/restore are
 	// served. If zero, SubresourcesServed.
 	Subresources Subresources
+	// MetadataForm is the answer to GET {path}/metadata. If zero, MetadataWhole.
+	MetadataForm MetadataForm
 	// VersionsForm is the answer to GET {path}/versions. If zero, VersionsWhole.
 	VersionsForm VersionsForm
 	// MetadataRoute is where metadata are changed without the data. If zero, MetadataOwnRoute.
@@ -106,6 +111,8 @@ type Quirks struct {
 	LimitHeaders LimitHeaders
 	// Compression says whether answers are compressed. If zero, CompressionNone.
 	Compression Compression
+	// Protocol is what a socket with TLS speaks. If zero, ProtocolHTTP1.
+	Protocol Protocol
 	// RetryAfter is the form of the header of that name. If zero, RetryAfterSeconds.
 	RetryAfter RetryAfter
 
@@ -133,6 +140,8 @@ type Quirks struct {
 	SyncedWrites SyncedWrites
 	// Sync is the answer to POST …/sync. If zero, SyncCompleted.
 	Sync SyncForm
+	// SyncAgain says what that does while a sync of the backend runs. If zero, SyncAgainRefused.
+	SyncAgain SyncAgain
 	// SyncedDeletions says what a sync does with the copy of what the backend no longer
 	// has. If zero, SyncedDeletionsIgnored.
 	SyncedDeletions SyncedDeletions
@@ -145,6 +154,9 @@ type Quirks struct {
 	BackendFailure BackendFailure
 	// ProxiedData says what of a KV v2 secret a proxied read gives. If zero, ProxiedDataUnwrapped.
 	ProxiedData ProxiedData
+	// BackendWords are the words for how a backend and its connection are. If zero,
+	// BackendWordsHealthy.
+	BackendWords BackendWords
 	// BackendsKey is the member that holds the backends of a listing. If zero, BackendsKeyBackends.
 	BackendsKey BackendsKey
 	// ConflictsKey is the member that holds the conflicts of a listing. If zero,

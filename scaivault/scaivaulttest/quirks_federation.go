@@ -68,3 +68,42 @@ const (
 	SyncedDeletionsIgnored SyncedDeletions = iota // it stays
 	SyncedDeletionsFollow                         // it is soft-deleted
 )
+
+// SyncAgain says what POST …/sync does while a sync of the backend runs.
+type SyncAgain uint8
+
+// What it does.
+const (
+	SyncAgainRefused SyncAgain = iota // 409 sync_in_progress
+	SyncAgainJoined                   // the running one is the answer, with its sync_id
+	SyncAgainQueued                   // another sync follows
+)
+
+// BackendWords are the words for how a backend and its connection are. Only healthy and
+// connected are documented.
+type BackendWords uint8
+
+// The words, each for well and not well.
+const (
+	BackendWordsHealthy   BackendWords = iota // healthy and unhealthy; the connection is connected or disconnected
+	BackendWordsActive                        // active and error; the connection is connected or failed
+	BackendWordsOK                            // ok and down, of both
+	BackendWordsUp                            // UP and DOWN, of the backend; nothing is told of the connection
+	BackendWordsConnected                     // connected and disconnected, of both
+)
+
+// of are the words for a backend that is well or not; an empty one is not told.
+func (w BackendWords) of(well bool) (backend, connection string) {
+	words := [...][2][2]string{
+		BackendWordsHealthy:   {{"unhealthy", "disconnected"}, {"healthy", "connected"}},
+		BackendWordsActive:    {{"error", "failed"}, {"active", "connected"}},
+		BackendWordsOK:        {{"down", "down"}, {"ok", "ok"}},
+		BackendWordsUp:        {{"DOWN", ""}, {"UP", ""}},
+		BackendWordsConnected: {{"disconnected", "disconnected"}, {"connected", "connected"}},
+	}
+	of := words[w][0]
+	if well {
+		of = words[w][1]
+	}
+	return of[0], of[1]
+}

@@ -20,3 +20,16 @@ const (
 	CompressionNone Compression = iota // as it is
 	CompressionGzip                    // gzip, where the client takes it
 )
+
+// Protocol is the version of HTTP that a socket with TLS offers. In memory, and on a
+// socket without TLS, it is HTTP/1.1.
+type Protocol uint8
+
+// The versions that such a socket offers.
+const (
+	ProtocolHTTP1 Protocol = iota // HTTP/1.1
+	// ProtocolHTTP2 is HTTP/2, and HTTP/1.1 for clients that do not speak it. As
+	// requests then share a connection, a Fault that cuts or resets it ends its own
+	// request alone, and what goes silent ends when the client leaves.
+	ProtocolHTTP2
+)

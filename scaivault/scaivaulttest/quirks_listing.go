@@ -39,3 +39,13 @@ const (
 	BatchSizeAll BatchSize = iota // all that were asked for
 	BatchSize50                   // no more than 50 paths; the others are in neither map
 )
+
+// ListFederated says whether a listing shows secrets of a federation backend.
+type ListFederated uint8
+
+// What a listing does with them.
+const (
+	ListFederatedCopies  ListFederated = iota // it shows the copies of mode sync, and nothing of mode proxy
+	ListFederatedLeftOut                      // it shows neither
+	ListFederatedShown                        // it shows both; what is proxied has its path and backend_id, and no version
+)

@@ -11,6 +11,18 @@ const (
 	SubresourcesAbsent                     // they are secret paths like others
 )
 
+// MetadataForm is the answer to GET {path}/metadata.
+type MetadataForm uint8
+
+// The answers to that request.
+const (
+	MetadataWhole  MetadataForm = iota // the secret object but its data, and version_count
+	MetadataSecret                     // the same below "secret"
+	MetadataData                       // the same below "data"
+	MetadataFlat                       // the same, with the members of metadata beside the others
+	MetadataAlone                      // {"metadata":{…}} and nothing else
+)
+
 // VersionsForm is the answer to GET {path}/versions.
 type VersionsForm uint8
 

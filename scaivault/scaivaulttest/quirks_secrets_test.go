@@ -132,6 +132,38 @@ func TestQuirkListDeleted(t *testing.T) {
 	}
 }
 
+func TestQuirkMetadataForm(t *testing.T) {
+	t.Parallel()
+	const alone = `{"metadata":{"owner":"x","version":7,"team":"y"}}`
+	for setting, key := range map[scaivaulttest.MetadataForm]string{
+		scaivaulttest.MetadataWhole: "", scaivaulttest.MetadataSecret: "secret", scaivaulttest.MetadataData: "data",
+		scaivaulttest.MetadataFlat: "", scaivaulttest.MetadataAlone: "",
+	} {
+		_, c := quirky(t, scaivaulttest.Quirks{MetadataForm: setting})
+		c.put("b", `{"data":{},`+alone[1:])
+		r := c.get("/v1/secrets/b/metadata")
+		if setting == scaivaulttest.MetadataAlone {
+			assert.JSONEq(t, alone, r.body)
+			continue
+		}
+		o := r.object(t)
+		if key != "" {
+			require.Len(t, o, 1)
+			o = o[key].(map[string]any)
+		}
+		assert.Equal(t, "b", o["path"])
+		assert.EqualValues(t, 1, o["version"])
+		assert.EqualValues(t, 1, o["version_count"])
+		if setting == scaivaulttest.MetadataFlat {
+			assert.Equal(t, "x", o["owner"])
+			assert.Equal(t, "y", o["team"])
+			assert.NotContains(t, o, "metadata")
+			continue
+		}
+		assert.Equal(t, "x", o["metadata"].(map[string]any)["owner"])
+	}
+}
+
 func TestQuirkListDenied(t *testing.T) {
 	t.Parallel()
 	srv, c := quirky(t, scaivaulttest.Quirks{ListDenied: scaivaulttest.ListDeniedShown})

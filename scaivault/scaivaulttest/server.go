@@ -52,7 +52,8 @@ type ServerOptions struct {
 	// Address is where StartServer listens. If empty, a free port on 127.0.0.1.
 	// NewServer does not use it.
 	Address string
-	// TLS is what the socket speaks, with HTTP/1.1 inside. If nil, plain HTTP.
+	// TLS is what the socket speaks, with HTTP/1.1 inside, and by Quirks.Protocol HTTP/2
+	// too. If nil, plain HTTP.
 	TLS *tls.Config
 }
 
@@ -138,7 +139,7 @@ func newServer(opts *ServerOptions) *Server {
 	s := &Server{opts: opts.withDefaults(), started: time.Now(), requestTag: randomID()[:8]}
 	s.quirks, s.routes = s.opts.Quirks, newRoutes(&s.opts.Quirks)
 	s.host = newHost(http.HandlerFunc(s.answer), s.writeEnvelope)
-	s.host.tls = s.opts.TLS
+	s.host.tls, s.host.http2 = s.opts.TLS, s.quirks.Protocol == ProtocolHTTP2
 	s.events = newEventHub(s)
 	s.secrets = newSecretStore(s.opts, s.events)
 	s.partner = newSecretStore(s.opts, nil)

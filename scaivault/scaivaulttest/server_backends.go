@@ -182,6 +182,9 @@ func (c *serverCall) createBackend() *refusal {
 // firstSync fills the local copies, so that a path is there when its mode has
 // changed. That it failed is seen in the status.
 func (c *serverCall) firstSync(b *backend) {
+	if b.awaitSync(c.r.Context()) != nil {
+		return // the caller left
+	}
 	report, refusal := b.sync(c.r.Context())
 	c.enterTrail("federation_sync", "", refusal == nil, b.trailData(report))
 }

@@ -31,6 +31,7 @@ type backend struct {
 	healthy  atomic.Bool
 	nextSync atomic.Int64  // Unix nanoseconds; a read, a listing or a poll after it syncs first
 	syncing  chan struct{} // holds one while a sync runs
+	syncID   atomic.Value  // a string: the id of the sync that runs, or ran last
 
 	settings atomic.Pointer[backendSettings]
 	report   atomic.Pointer[syncReport] // of the latest sync; nil: there was none
@@ -137,13 +138,11 @@ func (b *backend) note(ctx context.Context, refusal *refusal) {
 
 // status is the backend's health, as the API words it.
 func (b *backend) status() string {
-	switch {
-	case b.settings.Load().link == nil:
+	if b.settings.Load().link == nil {
 		return "unknown"
-	case b.healthy.Load():
-		return "healthy"
 	}
-	return "unhealthy"
+	word, _ := b.hub.server.quirks.BackendWords.of(b.healthy.Load())
+	return word
 }
 
 // find returns a backend by its id.

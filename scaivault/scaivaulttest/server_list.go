@@ -29,6 +29,9 @@ func (c *serverCall) listSecrets() *refusal {
 			return quirks.ListDenied == ListDeniedShown || !c.server.policies.denied(c.grant.identityID, path)
 		},
 	}
+	if refusal = c.addFederated(&want); refusal != nil {
+		return refusal
+	}
 	if text := query.Get("cursor"); text != "" {
 		if want.after, want.age, refusal = parseCursor(text); refusal != nil {
 			return refusal
@@ -64,6 +67,11 @@ func appendItems(b []byte, page []secretView, item ListItem) []byte {
 			b = append(b, `{"path":`...)
 			b = appendPath(b, view.path)
 			b = append(b, '}')
+		case view.version == 0: // proxied
+			b = append(b, `{"path":`...)
+			b = appendPath(b, view.path)
+			b = append(b, `,"backend_id":`...)
+			b = append(appendText(b, view.origin), '}')
 		case item == ListItemWhole:
 			b = appendSecret(b, view, false)
 		default:

@@ -20,6 +20,9 @@ type listing struct {
 	age     int    // the order of that path's record, for ListByAge
 	limit   int
 	visible func(path string) bool
+
+	leftOut map[string]bool    // the backends whose copies are not shown
+	proxied map[string]*record // what is shown of backends in mode proxy, by path
 }
 
 // A stretch is a run of neighbours in the order of paths: one path, or all with a prefix.
@@ -65,9 +68,9 @@ func (s *secretStore) list(l *listing) (page []secretView, more bool) {
 	case ListByAge:
 		return s.page(s.byAge(l), l)
 	case ListByPathDescending:
-		return s.page(s.paths.descending(l), l)
+		return s.page(s.sorted(l).descending(l), l)
 	}
-	return s.page(s.paths.ascending(l), l)
+	return s.page(s.sorted(l).ascending(l), l)
 }
 
 // ascending yields the listing's paths behind its after.
@@ -131,8 +134,8 @@ func (s *secretStore) byAge(l *listing) iter.Seq[string] {
 	all := *l
 	all.after = ""
 	var recs []*record
-	for path := range s.paths.ascending(&all) {
-		recs = append(recs, s.records[path])
+	for path := range s.sorted(l).ascending(&all) {
+		recs = append(recs, s.record(l, path))
 	}
 	slices.SortFunc(recs, func(a, b *record) int { return a.order - b.order })
 	return func(yield func(string) bool) {
@@ -152,6 +155,9 @@ func (s *secretStore) byAge(l *listing) iter.Seq[string] {
 
 // listed reports whether a listing shows rec; the caller holds mu.
 func (s *secretStore) listed(rec *record, l *listing, now time.Time) bool {
+	if l.leftOut[rec.origin] {
+		return false
+	}
 	if s.live(rec, now) {
 		return true
 	}
@@ -165,7 +171,7 @@ func (s *secretStore) listed(rec *record, l *listing, now time.Time) bool {
 func (s *secretStore) page(paths iter.Seq[string], l *listing) (page []secretView, more bool) {
 	now := time.Now()
 	for path := range paths {
-		rec, item := s.records[path], l.item(path)
+		rec, item := s.record(l, path), l.item(path)
 		if len(page) > 0 && page[len(page)-1].path == item && item != path {
 			continue // the folder is there already
 		}
@@ -177,6 +183,10 @@ func (s *secretStore) page(paths iter.Seq[string], l *listing) (page []secretVie
 		}
 		if item != path {
 			page = append(page, secretView{path: item, order: rec.order})
+			continue
+		}
+		if l.proxied[path] != nil {
+			page = append(page, secretView{path: path, origin: rec.origin, order: rec.order})
 			continue
 		}
 		view := rec.view(rec.latest())

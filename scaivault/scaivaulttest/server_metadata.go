@@ -30,8 +30,45 @@ func (c *serverCall) secretMetadata() *refusal {
 	if refusal != nil {
 		return refusal
 	}
-	c.reply(http.StatusOK, appendDescription(nil, &view))
+	c.reply(http.StatusOK, appendDescriptionAs(nil, &view, c.server.quirks.MetadataForm))
 	return nil
+}
+
+// appendDescriptionAs appends what a read of the metadata gives.
+func appendDescriptionAs(b []byte, v *secretView, form MetadataForm) []byte {
+	switch form {
+	case MetadataSecret:
+		return append(appendDescription(append(b, `{"secret":`...), v), '}')
+	case MetadataData:
+		return append(appendDescription(append(b, `{"data":`...), v), '}')
+	case MetadataAlone:
+		return append(append(append(b, `{"metadata":`...), v.metadata...), '}')
+	case MetadataFlat:
+		return appendFlat(b, v)
+	}
+	return appendDescription(b, v)
+}
+
+// appendFlat appends the description with the members of metadata beside the others.
+// Where names are the same the secret's counts.
+func appendFlat(b []byte, v *secretView) []byte {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(v.metadata, &members) != nil {
+		return appendDescription(b, v) // cannot be: it was checked
+	}
+	plain := *v
+	plain.metadata = json.RawMessage("null")
+	var own map[string]json.RawMessage
+	if json.Unmarshal(appendDescription(nil, &plain), &own) != nil {
+		return appendDescription(b, v) // cannot be
+	}
+	delete(own, "metadata")
+	maps.Copy(members, own)
+	flat, err := encodeJSON(members)
+	if err != nil {
+		return appendDescription(b, v) // cannot be: a map of JSON always is JSON
+	}
+	return append(b, flat...)
 }
 
 type metadataBody struct {

@@ -12,6 +12,7 @@ import (
 
 // A syncReport is what one sync did.
 type syncReport struct {
+	id        string
 	began     time.Time
 	took      time.Duration
 	synced    int             // secrets that are the same on both sides now
@@ -83,13 +84,10 @@ func (s *secretStore) removeCopies(origin string, gone func(path string) bool) {
 
 // syncIfDue syncs when the interval has passed and nobody else does.
 func (b *backend) syncIfDue(ctx context.Context) {
-	if time.Now().UnixNano() < b.nextSync.Load() {
+	if time.Now().UnixNano() < b.nextSync.Load() || !b.beginSync() {
 		return
 	}
 	report, refusal := b.sync(ctx)
-	if report == nil {
-		return
-	}
 	b.hub.server.trail.enter(trailEntry{
 		at: time.Now(), action: "federation_sync", identityID: "system:federation", success: refusal == nil,
 		took: report.took, requestID: b.hub.server.nextRequestID(), extra: b.trailData(report),
@@ -112,25 +110,49 @@ func (h *federationHub) syncDue(ctx context.Context) time.Time {
 	return next
 }
 
-// sync pulls every mapped secret. Where one runs already it refuses and has no report.
-func (b *backend) sync(ctx context.Context) (*syncReport, *refusal) {
+// beginSync takes the turn to sync, unless one runs already. Whoever has it calls sync.
+func (b *backend) beginSync() bool {
 	select {
 	case b.syncing <- struct{}{}:
-		defer func() { <-b.syncing }()
+		b.syncID.Store("syn_" + randomID()[:16])
+		return true
 	default:
-		return nil, refuse(http.StatusConflict, "sync_in_progress", "a sync of the backend is running")
+		return false
 	}
+}
+
+// awaitSync waits for the turn to sync. It refuses if ctx ends before.
+func (b *backend) awaitSync(ctx context.Context) *refusal {
+	select {
+	case b.syncing <- struct{}{}:
+		b.syncID.Store("syn_" + randomID()[:16])
+		return nil
+	case <-ctx.Done():
+		return unavailable("the sync was broken off")
+	}
+}
+
+// joinSync waits for the sync that runs, and returns what it did.
+func (b *backend) joinSync(ctx context.Context) (*syncReport, *refusal) {
+	select {
+	case b.syncing <- struct{}{}:
+		<-b.syncing
+	case <-ctx.Done():
+		return nil, unavailable("the sync was broken off")
+	}
+	report := b.report.Load()
+	if report.failure != "" {
+		return report, unavailable("%s", report.failure)
+	}
+	return report, nil
+}
+
+// sync pulls every mapped secret, and gives the turn back.
+func (b *backend) sync(ctx context.Context) (*syncReport, *refusal) {
+	defer func() { <-b.syncing }()
 	settings := b.settings.Load()
-	report := &syncReport{began: time.Now(), seen: map[string]bool{}}
-	var refusal *refusal
-	if settings.link == nil {
-		refusal = unavailable("backends of this type cannot be reached from here")
-	}
-	for i := range settings.patterns {
-		if refusal == nil {
-			refusal = b.syncPattern(ctx, settings, &settings.patterns[i], report)
-		}
-	}
+	report := &syncReport{id: b.currentSync(), began: time.Now(), seen: map[string]bool{}}
+	refusal := b.pull(ctx, settings, report)
 	b.note(ctx, refusal)
 	if refusal == nil && b.hub.server.quirks.SyncedDeletions == SyncedDeletionsFollow {
 		b.hub.server.secrets.removeCopies(b.id, func(path string) bool { return !report.seen[path] })
@@ -147,16 +169,32 @@ func (b *backend) sync(ctx context.Context) (*syncReport, *refusal) {
 	return report, refusal
 }
 
-func (b *backend) syncPattern(ctx context.Context, settings *backendSettings, p *mappedPattern, report *syncReport) *refusal {
+// pull pulls every mapped secret, until one refuses.
+func (b *backend) pull(ctx context.Context, settings *backendSettings, report *syncReport) *refusal {
+	if settings.link == nil {
+		return unavailable("backends of this type cannot be reached from here")
+	}
+	take := func(path, remote string) *refusal { return b.syncSecret(ctx, settings, path, remote, report) }
+	for i := range settings.patterns {
+		if refusal := b.eachSecret(ctx, settings, &settings.patterns[i], take); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+// eachSecret calls f for every secret that the backend lists for a pattern, until f
+// refuses. A pattern without a wildcard is one secret, which is not looked for.
+func (b *backend) eachSecret(ctx context.Context, settings *backendSettings, p *mappedPattern, f func(path, remote string) *refusal) *refusal {
 	if !p.subtree {
-		return b.syncSecret(ctx, settings, p.local, p.remote, report)
+		return f(p.local, p.remote)
 	}
 	folders := []string{""} // below the pattern's base, each with a slash at its end
 	for len(folders) > 0 {
 		folder := folders[len(folders)-1]
 		folders = folders[:len(folders)-1]
 		if err := ctx.Err(); err != nil {
-			return unavailable("the sync was broken off")
+			return unavailable("the listing of the backend was broken off")
 		}
 		names, refusal := b.names(ctx, settings, join(listPath(p.remote), strings.TrimSuffix(folder, "/")))
 		if refusal != nil {
@@ -168,7 +206,7 @@ func (b *backend) syncPattern(ctx context.Context, settings *backendSettings, p 
 				continue
 			}
 			tail := folder + name
-			if refusal = b.syncSecret(ctx, settings, join(p.local, tail), join(p.remote, tail), report); refusal != nil {
+			if refusal = f(join(p.local, tail), join(p.remote, tail)); refusal != nil {
 				return refusal
 			}
 		}
@@ -220,93 +258,4 @@ func (b *backend) trailData(report *syncReport) map[string]any {
 		data["secrets_synced"], data["conflicts"] = report.synced, len(report.conflicts)
 	}
 	return data
-}
-
-// syncBackend answers POST /v1/federation/backends/{id}/sync.
-func (c *serverCall) syncBackend() *refusal {
-	b, refusal := c.server.federation.find(c.id)
-	if refusal != nil {
-		return refusal
-	}
-	if b.settings.Load().Mode != modeSync {
-		return refuse(http.StatusBadRequest, "invalid_request", "the backend is in mode proxy: there is nothing to sync")
-	}
-	syncID := "syn_" + randomID()[:16]
-	if c.server.quirks.Sync == SyncAccepted {
-		return c.syncLater(b, syncID)
-	}
-	report, refusal := b.sync(c.r.Context())
-	c.enterTrail("federation_sync", "", refusal == nil, b.trailData(report))
-	if refusal != nil {
-		return refusal
-	}
-	c.replyJSON(http.StatusOK, map[string]any{
-		"sync_id": syncID, "status": "completed", "secrets_synced": report.synced, "skipped": report.skipped,
-		"conflicts": len(report.conflicts), "duration_ms": report.took.Milliseconds(),
-	})
-	return nil
-}
-
-// syncLater syncs in the background, as a request of the server's own: Close waits
-// for it, and SetDown breaks it off.
-func (c *serverCall) syncLater(b *backend, syncID string) *refusal {
-	up, ok := c.server.enter()
-	if !ok {
-		return unavailable("the server is going down")
-	}
-	go func() {
-		defer c.server.leave()
-		report, refusal := b.sync(up)
-		c.enterTrail("federation_sync", "", refusal == nil, b.trailData(report))
-	}()
-	c.replyJSON(http.StatusAccepted, map[string]any{"sync_id": syncID, "status": "running"})
-	return nil
-}
-
-// backendStatus answers GET /v1/federation/backends/{id}/status. It asks the backend.
-func (c *serverCall) backendStatus() *refusal {
-	b, refusal := c.server.federation.find(c.id)
-	if refusal != nil {
-		return refusal
-	}
-	took, failed := b.check(c.r.Context())
-	connection := map[string]any{"status": "connected", "latency_ms": took.Milliseconds()}
-	switch {
-	case b.settings.Load().link == nil:
-		connection["status"] = "unknown"
-	case failed != nil:
-		connection["status"], connection["error"] = "disconnected", failed.message
-	}
-	body := map[string]any{
-		"id": b.id, "name": b.settings.Load().Name, "status": b.status(), "connection": connection, "secrets_synced": 0,
-	}
-	if report := b.report.Load(); report != nil {
-		body["last_sync"] = timestamp(report.began)
-		body["last_sync_duration_ms"] = report.took.Milliseconds()
-		body["secrets_synced"] = report.synced
-		body["conflicts"] = len(report.conflicts)
-		if report.failure != "" {
-			body["last_error"] = report.failure
-		}
-	}
-	c.replyJSON(http.StatusOK, body)
-	return nil
-}
-
-// backendConflicts answers GET /v1/federation/backends/{id}/conflicts.
-func (c *serverCall) backendConflicts() *refusal {
-	b, refusal := c.server.federation.find(c.id)
-	if refusal != nil {
-		return refusal
-	}
-	conflicts := []syncConflict{}
-	if report := b.report.Load(); report != nil {
-		conflicts = append(conflicts, report.conflicts...)
-	}
-	key := "conflicts"
-	if c.server.quirks.ConflictsKey == ConflictsKeyData {
-		key = "data"
-	}
-	c.replyJSON(http.StatusOK, map[string]any{key: conflicts, "total": len(conflicts)})
-	return nil
 }

@@ -42,6 +42,9 @@ func (h *host) secured(ln net.Listener) net.Listener {
 	}
 	config := h.tls.Clone()
 	config.NextProtos = []string{"http/1.1"} // the faults of a connection need one for each request
+	if h.http2 {
+		config.NextProtos = []string{"h2", "http/1.1"}
+	}
 	return tls.NewListener(ln, config)
 }
 
