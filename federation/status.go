@@ -14,7 +14,7 @@ import (
 // doing. The vocabulary is open.
 type State string
 
-// The states that ScaiVault documents.
+// The states that ScaiVault documents. [Status.Healthy] knows others by what they mean.
 const (
 	StateHealthy   State = "healthy"   // of a backend
 	StateConnected State = "connected" // of a connection
@@ -51,17 +51,50 @@ type Connection struct {
 	Extra Opaque
 }
 
-// Healthy tells whether the service calls the backend healthy. Where it does not say,
-// a connection that is connected will do.
+// Healthy tells whether the service calls the backend healthy.
+//
+// Only [StateHealthy] is documented. Where the service has another word, one that
+// says the same will do, in any case: available, connected, ok, online, operational,
+// reachable, ready or up. The connection, where its state is told, must then be in such
+// a state too; and active, enabled or running, which may say no more than that the
+// backend is not switched off, count only beside a connection that is. Where the service
+// tells nothing of the backend, the connection counts alone. Any other word is not
+// healthy.
 func (s *Status) Healthy() bool {
-	if s.State == "" {
-		return strings.EqualFold(string(s.Connection.State), string(StateConnected))
+	connected := s.Connection.State.well()
+	switch {
+	case s.State == "":
+		return connected
+	case strings.EqualFold(string(s.State), string(StateHealthy)):
+		return true
+	case s.State.well():
+		return connected || s.Connection.State == ""
+	default:
+		return s.State.switchedOn() && connected
 	}
-	return strings.EqualFold(string(s.State), string(StateHealthy))
 }
 
-// Status asks how a backend is doing. One that does not exist is
-// an error that matches
+// well tells whether a word says that something can be used.
+func (s State) well() bool {
+	switch strings.ToLower(string(s)) {
+	case "healthy", "available", "connected", "ok", "online", "operational", "reachable", "ready", "up":
+		return true
+	default:
+		return false
+	}
+}
+
+// switchedOn tells whether a word says that something is to be used.
+func (s State) switchedOn() bool {
+	switch strings.ToLower(string(s)) {
+	case "active", "enabled", "running":
+		return true
+	default:
+		return false
+	}
+}
+
+// Status asks how a backend is doing. One that does not exist is an error that matches
 // scaivault.ErrNotFound.
 func (c *Client) Status(ctx context.Context, id string) (*Status, error) {
 	op := "read status of federation backend " + printable(id)

@@ -27,6 +27,10 @@ type SyncResult struct {
 // Sync asks the service to copy the secrets of a backend in [ModeSync] now. Whether it
 // returns before that is done is up to the service; LastSync of [Client.Status] tells.
 // After an error that matches scaivault.ErrUncertain it may be asked for again.
+//
+// While a sync of the backend runs, the service may refuse another one, which is an
+// error that matches scaivault.ErrConflict, take the running one for the answer, or let
+// one follow. Only the last copies for certain what was written just before.
 func (c *Client) Sync(ctx context.Context, id string) (*SyncResult, error) {
 	op := "sync federation backend " + printable(id)
 	if err := checkID(op, id); err != nil {

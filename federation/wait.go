@@ -20,11 +20,12 @@ const (
 	longWait  = 30 * time.Second
 )
 
-// WaitHealthy asks for the status until the backend is healthy, at growing intervals
-// of up to 30 seconds. It goes on while the service is unavailable or limits the
+// WaitHealthy asks for the status until the backend is healthy, as [Status.Healthy]
+// has it, at growing intervals of up to 30 seconds. It goes on while the service is unavailable or limits the
 // rate, and ends with any other error.
 //
-// It has no time limit but ctx. When ctx ends, the error matches that of ctx and says
+// It has no time limit but ctx, and takes no word that it does not know for healthy: give
+// it a deadline. When ctx ends, the error matches that of ctx and says
 // what the last status was, or why there was none.
 func (c *Client) WaitHealthy(ctx context.Context, id string) error {
 	op := "wait for federation backend " + printable(id)
