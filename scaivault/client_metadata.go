@@ -20,7 +20,8 @@ import (
 // /v1/secrets/{path}/metadata, and where that has no answer that is surely on
 // this secret, for POST /v1/secrets/batch/metadata. If the service offers
 // neither, the error matches [ErrInvalid] and [errors.ErrUnsupported]; use
-// [Client.Get].
+// [Client.Get]. Where the first answers without the version or without what the
+// secret was written with, the second is asked for that; what neither tells is zero.
 //
 // No value is read of a secret that has metadata. One that has none is read, and
 // its value dropped, as it may be missing, or lie at a federated backend.
@@ -66,7 +67,7 @@ func (c *Client) Exists(ctx context.Context, path string) (bool, error) {
 }
 
 func (c *Client) exists(ctx context.Context, op, path string) (bool, error) {
-	_, err := c.describe(ctx, op, path)
+	_, _, err := c.firstDescription(ctx, op, path)
 	if err != nil && (errors.Is(err, ErrNotFound) || leavesToGet(err)) {
 		_, err = c.readAnyway(ctx, path, err)
 	}
@@ -100,39 +101,61 @@ func leavesToGet(err error) bool {
 // describe finds out what is known of a secret without reading its value. Its
 // ErrNotFound is on this very secret, by an answer that is keyed by its path.
 func (c *Client) describe(ctx context.Context, op, path string) (*SecretInfo, error) {
-	info, err := c.partMetadata(ctx, op, path)
-	if err == nil || !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrPermission) && !isElsewhere(err) {
+	info, whole, err := c.firstDescription(ctx, op, path)
+	if err != nil || whole {
 		return info, err
 	}
-	info, batchErr := c.batchMetadata(ctx, op, path)
-	if batchErr == nil || !notOffered(batchErr) {
-		return info, batchErr
-	}
-	if errors.Is(err, ErrPermission) {
+	more, err := c.batchMetadata(ctx, op, path)
+	switch {
+	case err == nil:
+		return more, nil
+	case notOffered(err), errors.Is(err, ErrPermission):
+		return info, nil // there is no more to be had
+	default:
 		return nil, err
 	}
-	return nil, unsupported(op, path, "reading metadata; use Get, whose secrets have it", batchErr)
+}
+
+// firstDescription is describe without a further question where the first answer
+// leaves out a part. It reports whether that was whole.
+func (c *Client) firstDescription(ctx context.Context, op, path string) (info *SecretInfo, whole bool, err error) {
+	info, whole, err = c.partMetadata(ctx, op, path)
+	if err == nil || !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrPermission) && !isElsewhere(err) {
+		return info, whole, err
+	}
+	info, batchErr := c.batchMetadata(ctx, op, path)
+	switch {
+	case batchErr == nil || !notOffered(batchErr):
+		return info, true, batchErr
+	case errors.Is(err, ErrPermission):
+		return nil, false, err
+	default:
+		return nil, false, unsupported(op, path, "reading metadata; use Get, whose secrets have it", batchErr)
+	}
 }
 
 // partMetadata asks for the metadata below a secret. Where the service knows no
 // such thing that is a read of another secret, and the answer is not ours.
-func (c *Client) partMetadata(ctx context.Context, op, path string) (*SecretInfo, error) {
+func (c *Client) partMetadata(ctx context.Context, op, path string) (info *SecretInfo, whole bool, err error) {
 	r := request{op: op, path: path, method: http.MethodGet, apiPath: c.apiPart(path, partMetadata), reads: true, category: CategoryList}
 	ans, err := c.exchange(ctx, r)
 	if err != nil {
-		return nil, plain(err)
+		return nil, false, plain(err)
 	}
-	m, ok := readDescription(ans.body)
+	m, object, ok := readDescription(ans.body, path)
 	switch {
 	case !ok:
-		return nil, ans.notAnObject(r)
+		return nil, false, ans.notAnObject(r)
 	case isObject(m.data) || m.isOf(path) == anotherPath:
-		return nil, ans.unsupported(r, "metadata below a secret")
+		return nil, false, ans.unsupported(r, "metadata below a secret")
 	case !m.describes():
-		return nil, ans.malformed(r, "the answer holds no metadata of a secret")
+		return nil, false, ans.malformed(r, "the answer holds no metadata of a secret")
 	}
-	info := m.fullInfo(path)
-	return &info, nil
+	full := m.fullInfo(path)
+	if m.metadata == nil {
+		full.Metadata = flatMetadata(object)
+	}
+	return &full, m.metadata != nil && m.version != nil, nil
 }
 
 // batchMetadata asks for the metadata of one secret by the batch.
@@ -192,17 +215,44 @@ func entryOf(value []byte, path string) (entry json.RawMessage) {
 	return entry
 }
 
-// readDescription reads a secret object that may stand below the key "secret".
-func readDescription(body []byte) (m secretMembers, ok bool) {
-	if m, ok = readMembers(body); !ok || m.known > 0 {
-		return m, ok
-	}
-	jsonvalue.EachMember(body, func(name, value []byte) {
-		if string(name) == "secret" {
-			m, _ = readMembers(value)
+// readDescription reads a secret object that may stand below the key "secret", or
+// below "data" if it says there that it is on path. It returns where it stands, too.
+func readDescription(body []byte, path string) (m secretMembers, object []byte, ok bool) {
+	m, ok = readMembers(body)
+	switch {
+	case !ok || m.known > 1:
+		return m, body, ok
+	case m.known == 1 && isObject(m.data): // the data of another secret, or an envelope
+		if inner, isOne := readMembers(m.data); isOne && inner.isOf(path) == thisPath && inner.describes() {
+			return inner, m.data, true
 		}
-	})
-	return m, true
+	case m.known == 0:
+		object = body
+		jsonvalue.EachMember(body, func(name, value []byte) {
+			if string(name) == "secret" {
+				m, _ = readMembers(value)
+				object = value
+			}
+		})
+		return m, object, true
+	}
+	return m, body, true
+}
+
+// flatMetadata reads the metadata of a secret object that has it beside its own
+// members. Which of those that are not documented belong to it can't be told.
+func flatMetadata(object []byte) Metadata {
+	var m Metadata
+	members, err := jsonvalue.Object(object)
+	if err != nil {
+		return m // cannot be: it was read before
+	}
+	for _, name := range [...]string{metadataDescription, metadataTags, metadataOwner} {
+		if v, there := members[name]; there {
+			m.set(name, v)
+		}
+	}
+	return m
 }
 
 // describes tells whether there is anything but data.

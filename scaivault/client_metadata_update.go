@@ -180,7 +180,7 @@ func (c *Client) changed(ctx context.Context, r request, ans *answer) (*SecretIn
 			return nil, false
 		}
 		var ok bool
-		if m, ok = readDescription(ans.body); !ok && ans.decode(r, new(any)) != nil || m.isOf(r.path) == anotherPath {
+		if m, _, ok = readDescription(ans.body, r.path); !ok && ans.decode(r, new(any)) != nil || m.isOf(r.path) == anotherPath {
 			return nil, false
 		}
 	}

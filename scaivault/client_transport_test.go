@@ -62,6 +62,34 @@ func TestTLSWithCustomRootsSpeaksHTTP2(t *testing.T) {
 	require.ErrorContains(t, err, "certificate")
 }
 
+// TestEveryMethodOverBothVersionsOfHTTP is for a socket with TLS.
+func TestEveryMethodOverBothVersionsOfHTTP(t *testing.T) {
+	t.Parallel()
+	lender, pool := secure(t, http.NotFoundHandler(), nil) // of a certificate
+	for protocol, want := range map[scaivaulttest.Protocol]string{
+		scaivaulttest.ProtocolHTTP1: "http/1.1", scaivaulttest.ProtocolHTTP2: "h2",
+	} {
+		s := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{
+			TLS: &tls.Config{Certificates: lender.TLS.Certificates}, Quirks: scaivaulttest.Quirks{Protocol: protocol},
+		})
+		var spoken atomic.Value
+		settings := &tls.Config{RootCAs: pool, VerifyConnection: func(state tls.ConnectionState) error {
+			spoken.Store(state.NegotiatedProtocol)
+			return nil
+		}}
+		c := newTestClient(t, s.URL(), trusting(settings), func(cfg *scaivault.ClientConfig) { cfg.Token = scaivault.StaticToken(s.IssueToken("sa:x")) })
+		everyMethodOfSecrets(t, c)
+		everyOtherMethod(t, c)
+		require.Equal(t, want, spoken.Load())
+
+		s.Inject(scaivaulttest.Fault{Method: http.MethodPut, After: true, Count: 1, Cut: scaivaulttest.CutBeforeAnswer, Break: scaivaulttest.BreakReset})
+		w, err := c.Put(t.Context(), "a/lost", valueA, nil)
+		require.NoError(t, err, "the answer is lost, and the secret is read back")
+		require.Equal(t, 1, w.Version)
+		require.Equal(t, 1, s.SecretVersion("a/lost"))
+	}
+}
+
 func TestClientCertificateIsShown(t *testing.T) {
 	t.Parallel()
 	srv, pool := secure(t, answer(200, oneSecret), func(srv *httptest.Server) {
