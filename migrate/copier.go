@@ -226,8 +226,11 @@ func (c *copier) bring(ctx context.Context, j job, item Item, s sides) result {
 		item.Outcome = j.unchanged()
 		return result{item: item}
 	}
-	if changed, ok := j.planned.outdated(item, s.src, s.dst); ok {
+	if changed, ok := j.planned.outdated(item, s, c.from.Side()); ok {
 		return result{item: changed}
+	}
+	if c.opts.DryRun {
+		item.seen = seenIn(s, c.from.Side())
 	}
 	if s.dst != nil && !c.opts.Overwrite {
 		ours, err := c.ours(ctx, item, s.src, s.dst)

@@ -89,6 +89,45 @@ func TestPlanOverTheWireIsCarriedOut(t *testing.T) {
 	assert.JSONEq(t, `{"key":"theirs"}`, string(value))
 }
 
+// A version number alone does not tell a secret from one of the same name that
+// was made anew.
+func TestCopyPlanTellsASecretThatWasMadeAnew(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, nil)
+	m := apps(t)
+	for _, name := range []string{"source", "destination", "good"} {
+		e.vault.Seed("kv/data/apps/"+name, map[string]any{"v": 1})
+	}
+	_, err := migrate.Copy(t.Context(), e.source, e.client, m, nil)
+	require.NoError(t, err)
+	for _, name := range []string{"destination", "good"} {
+		e.vault.Seed("kv/data/apps/"+name, map[string]any{"v": 2})
+	}
+	e.scai.Seed("environments/production/theirs", map[string]any{"v": 1})
+	e.vault.Seed("kv/data/apps/theirs", map[string]any{"v": 2})
+	require.NoError(t, e.client.Delete(t.Context(), "environments/production/source", &scaivault.DeleteOptions{Permanent: true}))
+	p := through(t, newPlan(t, e.source, e.client, m, &migrate.PlanOptions{Overwrite: true}), m)
+	require.Equal(t, map[migrate.Action]int{migrate.ActionCreate: 1, migrate.ActionUpdate: 3}, p.Header.Counts, planText(t, p))
+
+	_, err = e.admin(t).Logical().DeleteWithContext(t.Context(), "kv/metadata/apps/source")
+	require.NoError(t, err)
+	e.vault.Seed("kv/data/apps/source", map[string]any{"v": "anew"})
+	require.NoError(t, e.client.Delete(t.Context(), "environments/production/destination", &scaivault.DeleteOptions{Permanent: true}))
+	e.scai.Seed("environments/production/destination", map[string]any{"v": "anew"})
+	got := map[string]migrate.Item{}
+	_, err = migrate.CopyPlan(t.Context(), e.source, e.client, p, &migrate.CopyOptions{Each: func(i migrate.Item) error {
+		got[i.From] = i
+		return nil
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, migrate.SourceChanged, got["kv/data/apps/source"].Outcome, got["kv/data/apps/source"])
+	assert.Contains(t, got["kv/data/apps/source"].Reason, "made anew")
+	assert.Equal(t, migrate.DestinationChanged, got["kv/data/apps/destination"].Outcome, got["kv/data/apps/destination"])
+	assert.Contains(t, got["kv/data/apps/destination"].Reason, "was not made by the write")
+	assert.Equal(t, migrate.Updated, got["kv/data/apps/good"].Outcome)
+	assert.Equal(t, migrate.Updated, got["kv/data/apps/theirs"].Outcome, "to overwrite was asked for")
+}
+
 // What a token may list and not read is counted, by plan and by diff, and the
 // rest is done.
 func TestATokenThatMayListAndNotRead(t *testing.T) {

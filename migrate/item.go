@@ -37,6 +37,7 @@ type Item struct {
 	// Err is what went wrong, or nil. Its category is found by errors.Is.
 	Err error
 
+	seen seen // what a dry run saw of both sides, for a plan
 	back bool // the run reads ScaiVault first, so "only in Vault" is "missing in from"
 }
 

@@ -90,6 +90,12 @@ type PlanItem struct {
 	// there is none, or the service has no versions.
 	FromVersion int `json:"from_version,omitempty"`
 	ToVersion   int `json:"to_version,omitempty"`
+	// FromTime is when that version was written in Vault, and ToWriteID the id
+	// of the write of ours that made ToVersion, for an item that is to be
+	// written: so a secret that was removed and made anew since is told from
+	// what the plan saw. Zero where it is not known.
+	FromTime  time.Time `json:"from_time,omitzero"`
+	ToWriteID string    `json:"to_write_id,omitempty"`
 	// Reason says in words what there is to know. May be empty.
 	Reason string `json:"reason,omitempty"`
 }

@@ -5,7 +5,9 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -50,28 +52,54 @@ func CopyPlan(ctx context.Context, from From, to To, plan *Plan, opts *CopyOptio
 	return Copy(ctx, from, to, plan.mapping, &o)
 }
 
+// A seen is what, beside its version, tells a secret from another of the same
+// name: one that was removed and made anew begins at version 1 again.
+type seen struct {
+	fromTime  time.Time // when Vault's version was written; zero elsewhere
+	toWriteID string    // of our mark in the destination; empty without one
+}
+
+func seenIn(s sides, from scaivault.Side) seen {
+	var is seen
+	if from == scaivault.SideVault {
+		is.fromTime = s.src.Info().UpdatedAt
+	}
+	if s.dst != nil {
+		m, _ := mark.Parse(s.dst.Info().Metadata.Values)
+		is.toWriteID = m.WriteID
+	}
+	return is
+}
+
 // A planned is what a plan saw of a secret. A nil pointer stands for no plan.
 type planned struct {
+	seen
 	fromVersion, toVersion int
 }
 
 // outdated tells whether the plan saw something else than what is there right
-// before the write. What is nil is not there; dst may be nil.
-func (p *planned) outdated(item Item, src, dst *scaivault.Secret) (Item, bool) {
+// before the write.
+func (p *planned) outdated(item Item, s sides, from scaivault.Side) (Item, bool) {
 	if p == nil {
 		return item, false
 	}
-	there := 0
-	if dst != nil {
-		there = dst.Version()
+	now, there := seenIn(s, from), 0
+	if s.dst != nil {
+		there = s.dst.Version()
 	}
 	switch {
-	case src.Version() != p.fromVersion:
+	case s.src.Version() != p.fromVersion:
 		item.Outcome = SourceChanged
-		item.Reason = fmt.Sprintf("the plan saw version %d of the source, and it is at %d; make a new plan", p.fromVersion, src.Version())
+		item.Reason = fmt.Sprintf("the plan saw version %d of the source, and it is at %d; make a new plan", p.fromVersion, s.src.Version())
+	case !now.fromTime.Equal(p.fromTime):
+		item.Outcome = SourceChanged
+		item.Reason = fmt.Sprintf("the source was removed and made anew since the plan, as its version %d is of another time; make a new plan", p.fromVersion)
 	case there != p.toVersion:
 		item.Outcome = DestinationChanged
 		item.Reason = fmt.Sprintf("the plan saw %s in the destination, and there is %s; make a new plan", versionText(p.toVersion), versionText(there))
+	case now.toWriteID != p.toWriteID:
+		item.Outcome = DestinationChanged
+		item.Reason = fmt.Sprintf("the destination's version %d was not made by the write that the plan saw; make a new plan", there)
 	default:
 		return item, false
 	}
@@ -120,7 +148,7 @@ func (r *run) plannedJob(item PlanItem) job {
 	if j.to != item.To {
 		j.decided = &Item{From: item.From, To: item.To, Outcome: Failed, Reason: "the mapping gives it another name than the plan"}
 	}
-	j.planned = &planned{fromVersion: item.FromVersion, toVersion: item.ToVersion}
+	j.planned = &planned{seen: seen{item.FromTime, item.ToWriteID}, fromVersion: item.FromVersion, toVersion: item.ToVersion}
 	return j
 }
 

@@ -171,7 +171,8 @@ func (p *planner) take(i Item) error {
 	p.noteTop(i.From)
 	item := PlanItem{
 		Action: p.actionOf(i),
-		From:   i.From, To: i.To, FromVersion: i.FromVersion, ToVersion: i.ToVersion, Reason: i.why(),
+		From:   i.From, To: i.To, FromVersion: i.FromVersion, ToVersion: i.ToVersion,
+		FromTime: i.seen.fromTime, ToWriteID: i.seen.toWriteID, Reason: i.why(),
 	}
 	if item.Action == ActionConflict && p.opts.Overwrite && item.ToVersion > 0 {
 		item.Action, item.Reason = ActionUpdate, "overwrites what somebody else wrote, as Overwrite is set"
