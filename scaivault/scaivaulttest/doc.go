@@ -10,10 +10,16 @@
 // services tokens for their client credentials. A [Vault] speaks as much of Vault's API
 // as that needs. None of them writes to disk, and all forget everything at Close.
 //
-//	srv := scaivaulttest.NewServer(t)
+//	srv := scaivaulttest.NewServer(t) // closed at the end of the test
 //	srv.Seed("environments/production/billing/database", map[string]any{"password": "not-a-real-one"})
-//	token := srv.IssueToken("sa:billing-prod", "secrets:read")
-//	client := &http.Client{Transport: srv.RoundTripper()}
+//	client, err := scaivault.NewClient(scaivault.ClientConfig{
+//		URLs:       []string{"https://scaivault.test"},
+//		Token:      scaivault.StaticToken(srv.IssueToken("sa:billing-prod", "secrets:read")),
+//		HTTPClient: &http.Client{Transport: srv.RoundTripper()},
+//	})
+//
+// Begin with [NewServer], and with [NewVault] if Vault is part of the test. Most other
+// types are answers of [Quirks], which a first test does not need.
 //
 // # Reaching a server
 //
