@@ -30,7 +30,7 @@ func (b Benchmark) each() int       { return max(b.Each, 1) }
 // Tables are all that there are. Add a row to one of them, with a group and a
 // name of its own or one of those there; nothing else needs to know.
 func Tables(opts Options) []Table {
-	return []Table{clientTable(), cachedTable(), coresTable(), coldTable(), outageTable(), memoryTable(opts.entries())}
+	return []Table{clientTable(), vaultTable(), cachedTable(), coresTable(), coldTable(), outageTable(), memoryTable(opts.entries())}
 }
 
 // clientTable is what an uncached read costs.

@@ -104,6 +104,14 @@ func TestNewSourceRefuses(t *testing.T) {
 		"a password":           {func(a *api.Client, _ *vault.Config) { _ = a.SetAddress("https://u:" + canary + "@vault.internal") }, "password"},
 		"token with a newline": {func(a *api.Client, _ *vault.Config) { a.SetToken(canary + "\n") }, "token"},
 		"negative timeout":     {func(_ *api.Client, c *vault.Config) { c.Timeout = -1 }, "negative"},
+		"address no scheme":    {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"https://a", "vault-2.internal"} }, "Addresses[1]"},
+		"address in clear":     {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"http://vault-2.internal"} }, "Addresses[0]"},
+		"address twice":        {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"https://a", "https://a/"} }, "twice"},
+		"too many addresses":   {func(_ *api.Client, c *vault.Config) { c.Addresses = manyAddresses() }, "16"},
+		"no KV version":        {func(_ *api.Client, c *vault.Config) { c.Mounts = map[string]int{"kv": 3} }, "no KV version 3"},
+		"mount within a mount": {func(_ *api.Client, c *vault.Config) { c.Mounts = map[string]int{"kv": 1, "kv/a": 2} }, "within"},
+		"mount without a name": {func(_ *api.Client, c *vault.Config) { c.Mounts = map[string]int{"": 1} }, "Mounts"},
+		"negative pause":       {func(_ *api.Client, c *vault.Config) { c.EndpointPause = -1 }, "EndpointPause"},
 		"unprintable name":     {func(_ *api.Client, c *vault.Config) { c.Name = "a\nb" }, "Name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +127,14 @@ func TestNewSourceRefuses(t *testing.T) {
 	}
 	allowed := clientOf(t, "http://vault.internal:8200", nil)
 	sourceOf(t, allowed, func(c *vault.Config) { c.PlainHTTPHosts = []string{"vault.internal"} })
+}
+
+func manyAddresses() []string {
+	all := make([]string, 0, 17)
+	for i := range 17 {
+		all = append(all, fmt.Sprintf("https://vault-%d.internal:8200", i))
+	}
+	return all
 }
 
 // TestEmptyTokenIsAnErrorBeforeAnyRequest, and a token that is set later is
