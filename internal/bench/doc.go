@@ -10,10 +10,12 @@
 //   - client: an uncached read. net/http and encoding/json are the least that a
 //     program can do which has no library: a GET, the whole body, and that
 //     decoded into a map. vault/api KVv2.Get is the client that programs come
-//     from; vault.Source.Get is what this library puts around it. The groups
+//     from; vault.Source.Get is what this library has in its place. The groups
 //     differ in the secret's size; in whether 256 goroutines share the client;
 //     and in whether one field is read in the end, for which net/http and
 //     vault/api have decoded everything already and a [scaivault.Secret] has not.
+//   - vault: an uncached read of Vault by vault.Source.Get, which sends its
+//     requests itself, and by the client that programs come from.
 //   - cached: a read that is answered from memory, with one secret and with
 //     10,000, which are asked for in random order and by strings that lie
 //     elsewhere than those that the Store knows. setec's and runtimevar's callers

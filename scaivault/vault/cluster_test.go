@@ -140,6 +140,28 @@ func TestCallWaitsForALeader(t *testing.T) {
 	})
 }
 
+func TestCallWaitsForAMountThatIsBeingUpgraded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, s := small(t)
+		v.Seed(kvPath, map[string]any{"p": "q"})
+		upgrading := scaivaulttest.Fault{
+			Path: "/v1/kv/**", Status: 400, Code: "x", Count: 5,
+			Message: "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.",
+		}
+		v.Inject(upgrading)
+		require.NoError(t, read(t, s))
+		v.Inject(upgrading)
+		_, err := s.Put(t.Context(), kvPath, map[string]any{"p": "new"}, nil)
+		require.NoError(t, err)
+		upgrading.Count = 0
+		v.Inject(upgrading)
+		err = read(t, s)
+		require.ErrorIs(t, err, scaivault.ErrUnavailable)
+		require.ErrorContains(t, err, "upgraded")
+	})
+}
+
 // A standby is told not to pass writes on: where it would have to, and its
 // leader goes, nobody could know what has become of them.
 func TestWritesGoToTheLeaderThatStandbysName(t *testing.T) {

@@ -7,16 +7,35 @@
 // A [Source] goes by API paths, as they stand in Vault policies and audit logs:
 // kv/data/apps/billing/db on KV v2, secret/apps/db on KV v1. Which of the two a
 // mount is it finds out by itself, once per mount, from
-// sys/internal/ui/mounts. Where that is not to be asked it can still read, by
-// what the answer looks like, and write to mounts in which it has read. A path
+// sys/internal/ui/mounts, unless [Config.Mounts] says it. Where that is not to
+// be asked it can still read, by what the answer looks like, and write to mounts
+// in which it has read. A path
 // of KV v2 without data/ is [scaivault.ErrInvalid], and the error says what was
 // meant.
 //
 // # Your client
 //
-// A Source works on a copy of your *api.Client and never changes yours. In the
-// copy that library's own retries and redirects are off: a write is sent once,
-// and a port that is closed is an error at once.
+// A Source takes the address, the namespace, the headers and the transport of
+// your *api.Client, and never changes it. Its requests it sends itself: a read
+// without an answer is repeated as [Config.Retry] says, a write is sent once.
+//
+// # Clusters
+//
+// With [Config.Addresses] a read goes on to the next node where one is stopped,
+// sealed, or has lost its leader, and writes go to the leader that standbys
+// name; a redirect to any other host is not followed, as the token would go
+// with it. While a cluster elects a leader, calls wait for [Config.LeaderWait].
+// Where Vault tells the state of a write, as Vault Enterprise does by
+// X-Vault-Index, reads demand it for a minute, so that no replica answers with
+// something older.
+//
+// # Logins
+//
+// [Config.Auth] logs in at the first request. The token is renewed in the
+// background, and replaced by a new login where renewals end, or after Vault no
+// longer knows it; calls under way go on with the new one. A policy's refusal is
+// no reason to log in. Refused logins are tried less and less often, to once a
+// minute. [Config.Trace] is told of each.
 //
 // # Errors
 //
