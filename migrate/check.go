@@ -105,7 +105,7 @@ func (c *copier) judgeVersion(item Item, w *written, got *scaivault.Secret) Item
 	}
 	if made > w.mark.Version && c.to.Side() == scaivault.SideScaiVault {
 		item.Outcome = Conflict
-		item.Reason = fmt.Sprintf("somebody wrote version %d at the same time; ours came after it, as version %d: see which is right", w.mark.Version, made)
+		item.Reason = fmt.Sprintf("somebody wrote version %d at the same time, or it had expired; ours came after it, as version %d: see which is right", w.mark.Version, made)
 	}
 	return item
 }

@@ -215,3 +215,20 @@ func TestCopyRefusesAHistoryBelowZero(t *testing.T) {
 	require.ErrorIs(t, err, scaivault.ErrInvalid)
 	assert.Contains(t, err.Error(), "History")
 }
+
+func TestCopyOfTheHistoryToKV1WritesTheLatestAlone(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
+	m := mustMapping(t, scaivault.Rule{Vault: "secret/**", ScaiVault: "legacy/**"})
+	for v := range 3 {
+		e.scai.Seed("legacy/x", map[string]any{"v": v})
+	}
+	got := e.counted(func() {
+		report, err := migrate.Copy(t.Context(), e.client, e.source, m, &migrate.CopyOptions{History: 5})
+		require.NoError(t, err)
+		require.NoError(t, report.Err(), report.String())
+	})
+	assert.Equal(t, 1, got["vault PUT"], "KV v1 has no versions to keep them in")
+	raw, _ := e.vault.Value("secret/x")
+	assert.JSONEq(t, `{"v":2}`, string(raw))
+}

@@ -40,7 +40,7 @@ func (c *copier) historyLags(s sides, since int) bool {
 // and the latest at last. A version that can't be represented is an item of its
 // own, told before anything is written.
 func (c *copier) writeHistory(ctx context.Context, item Item, s sides, since int) result {
-	older, lost, err := c.olderVersions(ctx, item, s.src.Version(), since)
+	older, lost, err := c.olderVersions(ctx, item, s, since)
 	if err != nil {
 		return result{item: failed(item, "its history could not be read", err)}
 	}
@@ -87,11 +87,12 @@ func withHistory(item Item, older int) Item {
 
 // olderVersions are the numbers of the versions to write before the latest,
 // and an item for each that was deleted.
-func (c *copier) olderVersions(ctx context.Context, item Item, latest, since int) (older []int, lost []Item, err error) {
+func (c *copier) olderVersions(ctx context.Context, item Item, s sides, since int) (older []int, lost []Item, err error) {
 	h, ok := c.from.(historian)
-	if !ok || latest == 0 {
-		return nil, nil, nil // no versions: the latest is all there is
+	if !ok || s.src.Version() == 0 || c.to.Side() == scaivault.SideVault && isKV1(s.dst, item.To) {
+		return nil, nil, nil // no versions on one side: the latest is all there is
 	}
+	latest := s.src.Version()
 	var all []scaivault.VersionInfo
 	err = c.near.do(ctx, func() error {
 		all, err = h.Versions(ctx, item.From)

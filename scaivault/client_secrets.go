@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -182,27 +183,34 @@ func plain(err error) error {
 	return err
 }
 
-// wireWritten is what a write may answer: the whole object, or a part of it,
-// alone or under a key.
-type wireWritten struct {
-	Version wireInt `json:"version"`
-	Secret  lenient[struct {
-		Version wireInt `json:"version"`
-	}] `json:"secret"`
-}
-
-// writtenVersion reads the version out of a write's answer. It reports false
-// for an answer that the service can't have given, or that says no.
+// writtenVersion reads the version out of a write's answer, which is the whole
+// object, or a part of it, alone or under a key. It reports false for an answer
+// that the service can't have given, or that says no.
 func writtenVersion(body []byte) (int, bool) {
 	if saysNothing(body) {
 		return 0, true
 	}
-	if _, isError := parseEnvelope(body); isError || !json.Valid(body) {
+	version, saysNo := 0, false
+	object := jsonvalue.EachMember(body, func(name, value []byte) {
+		switch string(name) {
+		case "version":
+			version = max(version, readInt(value))
+		case "secret":
+			jsonvalue.EachMember(value, func(name, value []byte) {
+				if string(name) == "version" {
+					version = max(version, readInt(value))
+				}
+			})
+		case "error":
+			_, saysNo = parseEnvelope(body)
+		}
+	})
+	switch {
+	case saysNo:
 		return 0, false
+	case object:
+		return version, true
+	default: // some other JSON: it was accepted, and does not say more
+		return 0, json.Valid(body)
 	}
-	var w wireWritten
-	if json.Unmarshal(body, &w) != nil {
-		return 0, true // some other JSON: it was accepted, and does not say more
-	}
-	return int(max(w.Version, w.Secret.value.Version)), true
 }
