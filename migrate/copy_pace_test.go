@@ -53,6 +53,56 @@ func TestCopyKeepsBelowTheLimitOfTheService(t *testing.T) {
 	}
 }
 
+// windowed is a ScaiVault that counts in windows of a minute and says so.
+type windowed struct {
+	*fakeSide
+	end     time.Time
+	used    int
+	refused int
+	told    scaivault.RateLimit
+}
+
+const perWindow = 100
+
+func (w *windowed) put(path string, _ int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if now.After(w.end) {
+		w.end, w.used = now.Add(time.Minute), 0
+	}
+	w.used++
+	w.told = scaivault.RateLimit{Limit: perWindow, Remaining: max(0, perWindow-w.used), Reset: w.end.Truncate(time.Second).Add(time.Second), At: now}
+	if w.used > perWindow {
+		w.refused++
+		return &scaivault.Error{Kind: scaivault.ErrRateLimited, Op: "put", Path: path, RetryAfter: time.Until(w.end) + time.Second}
+	}
+	return nil
+}
+
+func (w *windowed) Stats() scaivault.ClientStats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return scaivault.ClientStats{Limits: map[scaivault.Category]scaivault.RateLimit{scaivault.CategoryWrite: w.told}}
+}
+
+func TestCopyKeepsBelowALimitThatIsCountedInWindows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n, windows = 960, 10
+		vault, scai := newVaultSide(), &windowed{fakeSide: newScaiVaultSide()}
+		scai.onPut = scai.put
+		for i := range n {
+			vault.seed(fmt.Sprintf("kv/data/apps/s%04d", i), `{"v":1}`)
+		}
+		start := time.Now()
+		report := copyAll(t, vault, scai)
+		require.NoError(t, report.Err())
+		assert.LessOrEqual(t, scai.refused, n/100)
+		assert.LessOrEqual(t, time.Since(start).Minutes(), (windows-1)/0.95, "the limit is used")
+	})
+}
+
 func TestCopyLearnsALimitThatNobodyTells(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,7 @@ type throttle struct {
 	bucket   *rate.Limiter              // nil while no limit is known
 	limit    int                        // what the service told, per minute; 0 for none
 	heard    time.Time                  // when it said what is known
+	window   scaivault.RateLimit        // the first that it said with this Reset
 	underWay int                        // requests that were begun and not answered
 	accepted int                        // since the last refusal
 	since    time.Time                  // the last refusal; zero for none
@@ -138,10 +139,26 @@ func (t *throttle) learn(told scaivault.RateLimit) {
 		t.bucket = rate.NewLimiter(rate.Limit(float64(told.Limit)/60), told.Limit)
 		left -= t.underWay // some of those may not be counted yet
 	}
+	if t.inWindow(told) && told.Remaining <= t.underWay && told.Reset.After(t.quiet) {
+		t.quiet = told.Reset
+	}
 	// Others may use the same identity: never think that more is left than is.
 	if over := int(t.bucket.TokensAt(told.At)) - left; over > 0 {
 		t.bucket.ReserveN(told.At, min(over, t.bucket.Burst()))
 	}
+}
+
+// inWindow tells whether the service counts in windows, at the end of which all
+// is there again at once: then less is left, and the time when all is there again
+// has not moved, as it does where a limit fills up evenly. The caller holds mu.
+func (t *throttle) inWindow(told scaivault.RateLimit) bool {
+	const rounding = 1100 * time.Millisecond // such times are whole seconds
+	if told.Reset.IsZero() || told.Reset.Sub(t.window.Reset).Abs() > rounding {
+		t.window = told
+		return false
+	}
+	used := time.Duration(t.window.Remaining-told.Remaining) * time.Minute / time.Duration(told.Limit)
+	return used > 2*rounding
 }
 
 // A limit that is learnt from refusals begins a little below what was let
