@@ -15,7 +15,9 @@ import (
 // List lists the secrets below prefix, or all if it is empty, in the order of
 // the service. It returns no values. An entry that lies elsewhere is left out, and
 // so is one that the service marks as deleted; should it list deleted or expired
-// secrets without a mark, to read them is [ErrNotFound].
+// secrets without a mark, to read them is [ErrNotFound]. Whether secrets
+// of a federation backend are listed is the service's choice as well; their Version
+// may be 0.
 //
 // Pages are asked for as the caller goes on. If something fails, the last pair
 // holds the error and a zero Entry. Each page is a call of its own with regard
