@@ -52,9 +52,6 @@ type DiffOptions struct {
 	TempDir string
 }
 
-// diffWorkers is how many secrets a Diff has under way at once by default.
-const diffWorkers = 32
-
 // Diff compares all secrets of both sides and says which are the same, which
 // differ and in which fields, which are on one side alone, and which could not
 // be read. Data is compared by meaning, as a Store compares it: the order of
@@ -79,12 +76,8 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 	if opts == nil {
 		opts = &DiffOptions{}
 	}
-	workers := opts.Workers
-	if workers == 0 {
-		workers = diffWorkers
-	}
 	r, err := newRun(settings{
-		op: "diff", prefixes: opts.Prefixes, workers: workers, perSecond: opts.PerSecond,
+		op: "diff", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
 		cluster: opts.Cluster, each: opts.Each, progress: opts.Progress,
 	}, from, to, m)
 	if err != nil {
