@@ -170,6 +170,7 @@ func TestLimitOfTheClientIsKept(t *testing.T) {
 		require.ErrorIs(t, err, scaivault.ErrUnavailable)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, scaivault.ErrUncertain)
+		require.IsType(t, &scaivault.Error{}, err)
 		require.Len(t, v.Requests(), before)
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)

@@ -61,6 +61,7 @@ type exchanger struct {
 	token   string
 	tried   uint32         // endpoints asked since the last wait, as bits
 	fault   endpoint.Fault // what the last attempt says about its endpoint
+	final   bool           // nothing was asked, and nothing may be
 	forward bool           // a standby may pass the request on, though it is a write
 	repeats int
 	onces   int // repeats of what may be repeated once
@@ -98,7 +99,8 @@ func (x *exchanger) attempt(ctx context.Context, at endpoint.Choice) (*answer, e
 	x.fault = endpoint.FaultOpen
 	if x.limiter != nil {
 		if err := x.limiter.Wait(ctx); err != nil {
-			return &answer{}, finalError{x.limited(ctx, x.r.target)}
+			x.final = true
+			return &answer{}, x.limited(ctx, x.r.target)
 		}
 	}
 	d := attempt{x: x, at: at.Endpoint, timeout: x.attemptTimeout}
@@ -113,17 +115,10 @@ func (x *exchanger) attempt(ctx context.Context, at endpoint.Choice) (*answer, e
 	return d.send(ctx)
 }
 
-// A finalError ends a call whatever was tried.
-type finalError struct{ cause *scaivault.Error }
-
-func (e finalError) Error() string { return e.cause.Error() }
-func (e finalError) Unwrap() error { return e.cause }
-
 // judge tells what an attempt says about the call and about its endpoint.
 func (x *exchanger) judge(a *answer, err error) verdict {
-	var final finalError
 	switch {
-	case errors.As(err, &final), errors.Is(err, wire.ErrTooLarge):
+	case x.final, errors.Is(err, wire.ErrTooLarge):
 		return isFinal
 	case err != nil:
 		if !x.r.reads && (a.left || a.status != 0) {
