@@ -176,3 +176,28 @@ func TestCopyWithATokenThatMayListAndNotRead(t *testing.T) {
 	assert.Zero(t, scai.writes())
 	assert.False(t, errors.Is(report.Err(), scaivault.ErrNotFound))
 }
+
+func TestCopyNamesTheVersionItCopied(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), &batchSide{fakeSide: newScaiVaultSide()}
+	vault.seed(webInVault, `{"v":1}`)
+	var once sync.Once
+	scai.onPut = func(string, int) error {
+		once.Do(func() { vault.seed(webInVault, `{"v":2}`) }) // while it is copied
+		return nil
+	}
+	for version := 1; version <= 2; version++ {
+		var items []migrate.Item
+		m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+		report, err := migrate.Copy(t.Context(), vault, scai, m, &migrate.CopyOptions{Each: func(i migrate.Item) error {
+			items = append(items, i)
+			return nil
+		}})
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		require.Len(t, items, 1)
+		assert.Equal(t, version, items[0].FromVersion, "what has changed since is carried by the next copy")
+		assert.Equal(t, version, scai.mark(t, webInScai).SourceVersion)
+	}
+	assert.Equal(t, 2, scai.writes())
+}
