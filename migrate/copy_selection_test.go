@@ -71,6 +71,7 @@ func TestShardsShareAnEstate(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, report.Err())
 		assert.Equal(t, n, report.Total()+report.Elsewhere)
+		assert.Contains(t, report.String(), fmt.Sprintf("; %d belong to other shards\n", report.Elsewhere))
 		assert.InDelta(t, n/shards, report.Count(migrate.Created), n/10, "shards are about equally large")
 	}
 	assert.Len(t, seen, n)

@@ -160,6 +160,9 @@ func (r *Report) String() string {
 	if r.Incomplete {
 		b.WriteString(", cut short")
 	}
+	if r.Elsewhere > 0 {
+		fmt.Fprintf(&b, "; %d belong to other shards", r.Elsewhere)
+	}
 	b.WriteByte('\n')
 	if text := r.countsText(false); text != "" {
 		b.WriteString(text + "\n")
