@@ -21,9 +21,9 @@ func estate(n int) []string {
 	return paths
 }
 
-// asked returns the same names in random order and in other memory, as those
+// shuffled returns the same names in random order and in other memory, as those
 // have them who ask.
-func asked(paths []string) []string {
+func shuffled(paths []string) []string {
 	other := make([]string, len(paths))
 	for i, j := range rand.Perm(len(paths)) {
 		other[i] = strings.Clone(paths[j])

@@ -12,9 +12,9 @@ import (
 
 // Options say how long to measure.
 type Options struct {
-	// Rounds is how often each benchmark is measured. If zero, 7.
+	// Rounds is how often each benchmark is measured. If zero, 10.
 	Rounds int
-	// Time is how long each measurement takes. If zero, 250 milliseconds.
+	// Time is how long each measurement takes. If zero, 100 milliseconds.
 	Time time.Duration
 	// Reads is how many reads of all rounds together a latency is taken from.
 	// If zero, 100,000.
@@ -24,8 +24,8 @@ type Options struct {
 	Entries int
 }
 
-func (o Options) rounds() int         { return defaultTo(o.Rounds, 7) }
-func (o Options) time() time.Duration { return defaultTo(o.Time, 250*time.Millisecond) }
+func (o Options) rounds() int         { return defaultTo(o.Rounds, 10) }
+func (o Options) time() time.Duration { return defaultTo(o.Time, 100*time.Millisecond) }
 func (o Options) reads() int          { return defaultTo(o.Reads, 100_000) }
 func (o Options) entries() int        { return defaultTo(o.Entries, 1_000_000) }
 
@@ -66,19 +66,23 @@ func Report(ctx context.Context, w io.Writer, tables []Table, opts Options) erro
 func (t Table) report(ctx context.Context, w io.Writer, url string, opts Options) error {
 	entries := make([]*entry, 0, len(t.Benchmarks))
 	for _, b := range t.Benchmarks {
-		op, done, err := b.Open(url)
+		e := &entry{Benchmark: b}
+		entries = append(entries, e)
+		if t.anew {
+			continue
+		}
+		done, err := e.open(url)
 		if err != nil {
-			return fmt.Errorf("open %s (%s): %w", b.Name, b.Group, err)
+			return err
 		}
 		defer done()
-		entries = append(entries, &entry{Benchmark: b, op: op})
 	}
 	rounds := opts.rounds()
 	if t.once {
 		rounds = 1
 	}
 	for range rounds {
-		if err := t.round(ctx, entries, opts); err != nil {
+		if err := t.round(ctx, url, entries, opts); err != nil {
 			return err
 		}
 	}
@@ -94,15 +98,36 @@ func (t Table) report(ctx context.Context, w io.Writer, url string, opts Options
 
 // round measures each benchmark once. It changes the order for the next round,
 // so that nobody always comes after the same neighbour.
-func (t Table) round(ctx context.Context, entries []*entry, opts Options) error {
+func (t Table) round(ctx context.Context, url string, entries []*entry, opts Options) error {
 	for _, e := range inTurn(entries) {
-		s, err := t.measure(ctx, e, opts)
-		if err != nil {
-			return fmt.Errorf("measure %s (%s): %w", e.Name, e.Group, err)
+		if err := t.sample(ctx, url, e, opts); err != nil {
+			return err
 		}
-		e.samples = append(e.samples, s)
 	}
 	return nil
+}
+
+func (t Table) sample(ctx context.Context, url string, e *entry, opts Options) error {
+	if t.anew {
+		done, err := e.open(url)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	s, err := t.measure(ctx, e, opts)
+	if err != nil {
+		return fmt.Errorf("measure %s (%s): %w", e.Name, e.Group, err)
+	}
+	e.samples = append(e.samples, s)
+	return nil
+}
+
+func (e *entry) open(url string) (done func(), err error) {
+	if e.op, done, err = e.Open(url); err != nil {
+		return nil, fmt.Errorf("open %s (%s): %w", e.Name, e.Group, err)
+	}
+	return done, nil
 }
 
 // inTurn returns the entries forwards in even rounds and backwards in odd ones.

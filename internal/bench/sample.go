@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/scailabs/scaivault-go/scaivault"
 )
 
 // A quantity is something that is measured.
@@ -19,6 +21,7 @@ type quantity struct {
 	name   string
 	format string // of its values
 	total  bool   // what counts is the sum of all rounds, not their median
+	least  bool   // what counts is the least of all rounds
 }
 
 var (
@@ -31,6 +34,7 @@ var (
 	longestTime = quantity{name: "max µs", format: "%.0f"}
 	failures    = quantity{name: "errors", format: "%.0f", total: true}
 	reads       = quantity{name: "reads", format: "%.0f", total: true}
+	notInPlace  = quantity{name: "not in place of another", format: "%.0f", least: true}
 	perEntry    = quantity{name: "B/entry", format: "%.0f"}
 )
 
@@ -97,21 +101,25 @@ func repeat(ctx context.Context, op Op, goroutines int, d time.Duration) (int, e
 }
 
 // measureTimes does an Op as often as opts say for a round, and tells how long
-// each took. An error is counted and ends nothing.
+// each took. An error is counted and ends nothing. So are the answers of the
+// source whose turn it was.
 func measureTimes(ctx context.Context, e *entry, opts Options) (sample, error) {
 	all := make([][]time.Duration, e.goroutines())
 	each := max(1, opts.reads()/opts.rounds()/len(all)/max(e.Rarely, 1))
-	var failed atomic.Int64
+	var failed, own atomic.Int64
 	var wg sync.WaitGroup
 	for i := range all {
 		wg.Go(func() {
 			all[i] = make([]time.Duration, 0, each)
 			for range each {
 				start := time.Now()
-				if _, err := e.op(ctx); err != nil {
-					failed.Add(1)
-				}
+				answer, err := e.op(ctx)
 				all[i] = append(all[i], time.Since(start))
+				if err != nil {
+					failed.Add(1)
+				} else if secret, ok := answer.(*scaivault.Secret); ok && !secret.Failover() {
+					own.Add(1)
+				}
 			}
 		})
 	}
@@ -121,7 +129,7 @@ func measureTimes(ctx context.Context, e *entry, opts Options) (sample, error) {
 	at := func(part float64) float64 { return float64(times[int(part*float64(len(times)-1))]) / 1e3 }
 	return sample{
 		middleTime.name: at(0.5), tailTime.name: at(0.99), longestTime.name: at(1),
-		failures.name: float64(failed.Load()), reads.name: float64(len(times)),
+		failures.name: float64(failed.Load()), reads.name: float64(len(times)), notInPlace.name: float64(own.Load()),
 	}, ctx.Err()
 }
 

@@ -21,6 +21,7 @@ type Table struct {
 	shows      []quantity
 	goals      []goal
 	once       bool // one round tells all
+	anew       bool // each row is opened for each round
 }
 
 // A goal bounds what a judged row may cost, next to another row of its group.
@@ -126,8 +127,8 @@ func (g goal) verdict(e *entry, entries []*entry) string {
 	}
 }
 
-// value is that over the rounds, mostly their median. What slows the machine down for a while
-// slows both down, so each is compared with the other's same round.
+// value is that over the rounds, mostly their median. What slows the machine down
+// for a while slows both down, so each is compared with the other's same round.
 func (g goal) value(these, those []sample) float64 {
 	values := make([]float64, len(these))
 	for i := range these {
@@ -147,7 +148,10 @@ func (e *entry) values(of quantity) []float64 {
 
 // over makes one value of those of all rounds. It sorts them.
 func (q quantity) over(values []float64) float64 {
-	if !q.total {
+	switch {
+	case q.least:
+		return slices.Min(values)
+	case !q.total:
 		return middle(values)
 	}
 	var sum float64

@@ -5,7 +5,7 @@
 //
 //	go run -C internal/bench ./cmd/report [flags] [table ...]
 //
-// Without names it prints all tables, which takes some minutes. It exits with 0
+// Without names it prints all tables, which takes two to three minutes. It exits with 0
 // unless something did not work: that a goal is missed is information.
 package main
 
@@ -44,8 +44,8 @@ func start() error {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	rounds := flags.Int("rounds", 0, "measure everything `n` times, and print medians (default 7)")
-	time := flags.Duration("time", 0, "measure for this `duration` in each round (default 250ms)")
+	rounds := flags.Int("rounds", 0, "measure everything `n` times, and print medians (default 10)")
+	time := flags.Duration("time", 0, "measure for this `duration` in each round (default 100ms)")
 	reads := flags.Int("reads", 0, "take each latency of the outage from `n` reads (default 100,000)")
 	entries := flags.Int("entries", 0, "keep `n` secrets to see what memory they take (default 1,000,000)")
 	flags.Usage = func() {
