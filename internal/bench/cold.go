@@ -30,9 +30,10 @@ func coldTable() Table {
 	}
 	return Table{
 		Name: "cold", Title: "what the Store adds to a read that it must ask for", Benchmarks: all,
-		measure: measureCost, shows: []quantity{nanoseconds, allocated, allocs},
+		measure: measureCost, shows: []quantity{nanoseconds, working, allocated, allocs},
 		goals: []goal{
 			moreThan(clientName, clientName, nanoseconds, atMost(5000)),
+			moreThan(clientName, clientName, working, bound{}),
 			moreThan(clientName, clientName, allocs, atMost(10)),
 		},
 	}

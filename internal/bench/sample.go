@@ -26,7 +26,8 @@ type quantity struct {
 
 var (
 	nanoseconds = quantity{name: "ns/op", format: "%.0f"}
-	tenths      = quantity{name: "ns/op", format: "%.1f"} // the same, of what takes few
+	tenths      = quantity{name: "ns/op", format: "%.1f"}     // the same, of what takes few
+	working     = quantity{name: "cpu ns/op", format: "%.0f"} // of all cores together
 	allocated   = quantity{name: "B/op", format: "%.0f"}
 	allocs      = quantity{name: "allocs/op", format: "%.0f"}
 	middleTime  = quantity{name: "p50 µs", format: "%.0f"}
@@ -57,9 +58,10 @@ func measureCost(ctx context.Context, e *entry, opts Options) (sample, error) {
 		return nil, err
 	}
 	runtime.ReadMemStats(&before)
-	start := time.Now()
+	start, worked := time.Now(), cpuTime()
 	calls, err := repeat(ctx, e.op, e.goroutines(), opts.time())
 	elapsed := time.Since(start)
+	worked = cpuTime() - worked
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return nil, err
@@ -67,6 +69,7 @@ func measureCost(ctx context.Context, e *entry, opts Options) (sample, error) {
 	n := float64(calls * e.each())
 	return sample{
 		nanoseconds.name: float64(elapsed.Nanoseconds()) / n,
+		working.name:     float64(worked.Nanoseconds()) / n,
 		allocated.name:   float64(after.TotalAlloc-before.TotalAlloc) / n,
 		allocs.name:      float64(after.Mallocs-before.Mallocs) / n,
 	}, nil
