@@ -16,16 +16,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scailabs/scaivault-go/migrate"
 )
 
 // The arguments by which a program that calls BeChild is one of the others.
 const (
 	serveArg = "-services-for-parent"
 	copyArg  = "-copy-for-parent"
+	diffArg  = "-diff-for-parent"
 )
 
 // BeChild reports false, unless this process was started to be the services, or
-// a copy of its own. Then it is that until it is done, and reports true.
+// to copy or to compare. Then it is that until it is done, and reports true.
 func BeChild(ctx context.Context) (bool, error) {
 	if len(os.Args) < 2 {
 		return false, nil
@@ -34,7 +37,9 @@ func BeChild(ctx context.Context) (bool, error) {
 	case serveArg:
 		return true, beServices()
 	case copyArg:
-		return true, beCopy(ctx, os.Args[2])
+		return true, beRun(ctx, Copy)
+	case diffArg:
+		return true, beRun(ctx, Diff)
 	default:
 		return false, nil
 	}
@@ -89,8 +94,9 @@ func (c Counts) Total() int {
 func Start(ctx context.Context, s *Services) (url string, stop func() error, err error) {
 	settings, err := json.Marshal(struct {
 		Secrets, Limit int
+		Filled         bool
 		Delay          time.Duration
-	}{s.Secrets, s.Limit, s.Delay})
+	}{s.Secrets, s.Limit, s.Filled, s.Delay})
 	if err != nil {
 		return "", nil, err
 	}
@@ -134,17 +140,17 @@ func Asked(ctx context.Context, url string) (Counts, error) {
 	return c, json.NewDecoder(resp.Body).Decode(&c)
 }
 
-// A Run is one copy in a process of its own.
+// A Run is one copy, or one comparison, in a process of its own.
 type Run struct {
 	Took      time.Duration `json:"took"`
 	PeakBytes int64         `json:"peak_bytes"`
 	Secrets   int           `json:"secrets"`
 }
 
-// beCopy copies once, and tells how it was.
-func beCopy(ctx context.Context, url string) error {
+// beRun does one of them once, and tells how it was.
+func beRun(ctx context.Context, do func(ctx context.Context, url string) (*migrate.Report, error)) error {
 	start := time.Now()
-	report, err := Copy(ctx, url)
+	report, err := do(ctx, os.Args[2])
 	if err != nil {
 		return err
 	}
@@ -156,17 +162,22 @@ func beCopy(ctx context.Context, url string) error {
 }
 
 // CopyInAChild copies the estate at url in a process of its own.
-func CopyInAChild(ctx context.Context, url string) (Run, error) {
+func CopyInAChild(ctx context.Context, url string) (Run, error) { return inAChild(ctx, copyArg, url) }
+
+// DiffInAChild compares the estate at url in a process of its own.
+func DiffInAChild(ctx context.Context, url string) (Run, error) { return inAChild(ctx, diffArg, url) }
+
+func inAChild(ctx context.Context, arg, url string) (Run, error) {
 	var r Run
 	program, err := os.Executable()
 	if err != nil {
 		return r, err
 	}
-	cmd := exec.CommandContext(ctx, program, copyArg, url)
+	cmd := exec.CommandContext(ctx, program, arg, url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return r, fmt.Errorf("copy in a child: %w", err)
+		return r, fmt.Errorf("in a child: %w", err)
 	}
 	return r, json.Unmarshal(out, &r)
 }

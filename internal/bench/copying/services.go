@@ -17,6 +17,7 @@ const (
 	vaultToken = "hvs.bench"
 	scaiToken  = "skt_bench"
 	folderSize = 100
+	pageSize   = 100
 	vaultRoot  = "kv/data/apps"
 	scaiRoot   = "production"
 	written    = "2026-01-02T03:04:05.000000006Z"
@@ -27,6 +28,7 @@ const (
 // what is written they keep one bit.
 type Services struct {
 	Secrets int           // how many there are
+	Filled  bool          // ScaiVault has them all from the start
 	Delay   time.Duration // added to every answer
 	Limit   int           // writes in a minute, of which a second's may come at once; 0 for none
 
@@ -84,6 +86,12 @@ func (s *Services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPut:
 		s.count("write")
 		s.put(w, r, strings.TrimPrefix(path, "secrets/"))
+	case path == "secrets":
+		s.count("listing of ScaiVault")
+		s.list(w, r)
+	case s.has(s.number(strings.TrimPrefix(path, "secrets/"+scaiRoot+"/"))):
+		s.count("single read")
+		s.answer(w, s.entry(s.number(strings.TrimPrefix(path, "secrets/"+scaiRoot+"/"))))
 	default:
 		w.WriteHeader(http.StatusNotFound)
 		s.answer(w, `{"error":{"code":"secret_not_found","message":"","request_id":"r"}}`)
@@ -197,13 +205,42 @@ func (s *Services) batch(w http.ResponseWriter, r *http.Request) {
 			add(&missing, path, `{"code":"secret_not_found","message":""}`)
 			continue
 		}
-		add(&found, path, `{"path":"`+path+`","data":`+value+`,"version":1,"secret_type":"json","metadata":{"migration_source":"`+vaultRoot+"/"+name(n)+
-			`","migration_source_version":"1","migration_version":"1","migration_write_id":"w","migration_source_time":"`+written+`"}}`)
+		add(&found, path, s.entry(n))
 	}
 	s.answer(w, `{"secrets":{`+found.String()+`},"errors":{`+missing.String()+`}}`)
 }
 
+// entry is a copy in ScaiVault, with its mark.
+func (s *Services) entry(n int) string {
+	return `{"path":"` + scaiRoot + "/" + name(n) + `","data":` + value + `,"version":1,"secret_type":"json","metadata":{"migration_source":"` + vaultRoot + "/" + name(n) +
+		`","migration_source_version":"1","migration_version":"1","migration_write_id":"w","migration_source_time":"` + written + `"}}`
+}
+
+// list answers with one page of what ScaiVault holds.
+func (s *Services) list(w http.ResponseWriter, r *http.Request) {
+	first, _ := strconv.Atoi(r.URL.Query().Get("cursor")) // 0 where there is none
+	var b strings.Builder
+	b.WriteString(`{"secrets":[`)
+	for n := first; n < min(first+pageSize, s.Secrets); n++ {
+		if !s.has(n) {
+			continue
+		}
+		if b.String()[b.Len()-1] == '}' {
+			b.WriteByte(',')
+		}
+		b.WriteString(`{"path":"` + scaiRoot + "/" + name(n) + `","version":1,"secret_type":"json","updated_at":"` + written + `"}`)
+	}
+	b.WriteString(`]`)
+	if next := first + pageSize; next < s.Secrets {
+		b.WriteString(`,"next_cursor":"` + strconv.Itoa(next) + `","has_more":true`)
+	}
+	s.answer(w, b.String()+"}")
+}
+
 func (s *Services) has(n int) bool {
+	if s.Filled {
+		return n >= 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return n >= 0 && s.there != nil && s.there[n/64]&(1<<(n%64)) != 0

@@ -39,6 +39,13 @@ func vaultClient(url string) (*api.Client, func(), error) {
 
 // Copy copies the estate with this library, and returns what it says of it.
 func Copy(ctx context.Context, url string) (*migrate.Report, error) {
+	return between(url, func(from migrate.From, to migrate.To, m *scaivault.Mapping) (*migrate.Report, error) {
+		return migrate.Copy(ctx, from, to, m, nil)
+	})
+}
+
+// between does something with both services at url, which must end well.
+func between(url string, do func(migrate.From, migrate.To, *scaivault.Mapping) (*migrate.Report, error)) (*migrate.Report, error) {
 	vaultAPI, done, err := vaultClient(url)
 	if err != nil {
 		return nil, err
@@ -58,7 +65,7 @@ func Copy(ctx context.Context, url string) (*migrate.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := migrate.Copy(ctx, source, client, m, nil)
+	report, err := do(source, client, m)
 	if err == nil {
 		err = report.Err()
 	}

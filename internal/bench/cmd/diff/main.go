@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command diff measures what migrate.Diff takes for a whole estate, next to the
+// loop that people write for it:
+//
+//	go run -C internal/bench ./cmd/diff [-secrets n] [-rounds n] [-million]
+//
+// It prints one line for each question, with the goal. It exits with 0 unless
+// something did not work: that a goal is missed is information.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/scailabs/scaivault-go/internal/bench/copying"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	asked, err := copying.BeChild(ctx)
+	if !asked {
+		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "diff:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("diff", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	secrets := flags.Int("secrets", 5000, "how many `secrets` the estate has, of those that are compared by time")
+	rounds := flags.Int("rounds", 5, "measure `n` times, and print medians")
+	million := flags.Bool("million", false, "also compare a million secrets, to see the memory that it takes")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *secrets < 100 || *rounds < 1 {
+		return errors.New("-secrets is at least 100 and -rounds at least 1")
+	}
+	for _, row := range []struct {
+		title  string
+		delay  time.Duration
+		inLoop int
+		goal   float64
+	}{
+		{"loopback", 0, *secrets, 3},
+		{"5 ms in every answer", 5 * time.Millisecond, *secrets / 20, 20},
+	} {
+		s := &copying.Services{Secrets: *secrets, Delay: row.delay, Filled: true}
+		r, err := measure(ctx, s, *rounds, row.inLoop)
+		if err != nil {
+			return err
+		}
+		n := float64(*secrets)
+		_, _ = fmt.Fprintf(stdout, "%d secrets, %s: %.0f secrets/s\n", *secrets, row.title, n/median(r.took))
+		_, _ = fmt.Fprintf(stdout, "  diff, next to the loop              %6.2f ×   (goal ≥ %v; the rounds %.2f)\n", median(r.overLoop), row.goal, r.overLoop)
+		_, _ = fmt.Fprintf(stdout, "  requests to ScaiVault, for each 100 %6.2f     (goal ≤ 1), and %d listings\n",
+			100*float64(r.requests["batch"]+r.requests["single read"])/n, r.requests["listing of ScaiVault"])
+		_, _ = fmt.Fprintf(stdout, "  all requests                        %v\n", r.requests)
+	}
+	sizes := []int{10_000, 100_000}
+	if *million {
+		sizes = append(sizes, 1_000_000)
+	}
+	return memory(ctx, sizes, stdout)
+}
+
+// A result has what the rounds brought, and the requests of the last.
+type result struct {
+	took, overLoop []float64 // took is in seconds
+	requests       map[string]int
+}
+
+// measure takes turns between the loop and the Diff. The loop does some of the
+// secrets, and the rest is taken to be as fast.
+func measure(ctx context.Context, s *copying.Services, rounds, inLoop int) (r result, err error) {
+	err = with(ctx, s, func(url string) error {
+		for range rounds {
+			loop, err := seconds(func() error { return copying.DiffLoop(ctx, url, inLoop) })
+			if err != nil {
+				return err
+			}
+			if _, err := copying.Asked(ctx, url); err != nil {
+				return err
+			}
+			took, err := seconds(func() error { _, err := copying.Diff(ctx, url); return err })
+			if err != nil {
+				return err
+			}
+			counts, err := copying.Asked(ctx, url)
+			if err != nil {
+				return err
+			}
+			r.requests = counts.Requests
+			r.took = append(r.took, took)
+			r.overLoop = append(r.overLoop, loop*float64(s.Secrets)/float64(inLoop)/took)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// with starts services for as long as use takes.
+func with(ctx context.Context, s *copying.Services, use func(url string) error) error {
+	url, stop, err := copying.Start(ctx, s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(url), stop())
+}
+
+func seconds(do func() error) (float64, error) {
+	start := time.Now()
+	err := do()
+	return time.Since(start).Seconds(), err
+}
+
+// memory compares estates of several sizes in processes of their own.
+func memory(ctx context.Context, sizes []int, stdout io.Writer) error {
+	_, _ = fmt.Fprintln(stdout, "memory of the comparing process")
+	least := int64(0)
+	for _, size := range sizes {
+		var r copying.Run
+		err := with(ctx, &copying.Services{Secrets: size, Filled: true}, func(url string) (err error) {
+			r, err = copying.DiffInAChild(ctx, url)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if least == 0 {
+			least = r.PeakBytes
+		}
+		_, _ = fmt.Fprintf(stdout, "  %9d secrets: peak %5.1f MiB, %+5.1f MiB (goals < 128 and ≤ +32), in %s\n",
+			r.Secrets, mib(r.PeakBytes), mib(r.PeakBytes-least), r.Took.Round(100*time.Millisecond))
+	}
+	return nil
+}
+
+func mib(n int64) float64 { return float64(n) / (1 << 20) }
+
+func median(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)/2]
+}
