@@ -230,7 +230,7 @@ func (c *copier) bring(ctx context.Context, j job, item Item, s sides) result {
 		return result{item: changed}
 	}
 	if c.opts.DryRun {
-		item.seen = seenIn(s, c.from.Side())
+		item.seen = seenIn(item, s, c.from.Side(), c.opts.prints)
 	}
 	if s.dst != nil && !c.opts.Overwrite {
 		ours, err := c.ours(ctx, item, s.src, s.dst)

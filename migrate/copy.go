@@ -73,7 +73,8 @@ type CopyOptions struct {
 	// Each. May be nil.
 	Progress func(Progress)
 
-	plan *Plan // carried out by CopyPlan; nil: everything that the walk finds
+	plan   *Plan          // carried out by CopyPlan; nil: everything that the walk finds
+	prints *fingerprinter // of NewPlan; may be nil
 }
 
 const defaultMaxVersions = 10

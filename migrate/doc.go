@@ -45,7 +45,8 @@
 // # Redaction
 //
 // Items, plans, reports, errors and everything that this package prints or encodes
-// hold names, versions and counts, never a value, and no hash of one.
+// hold names, versions and counts, never a value, and no hash of one but that which
+// [PlanOptions.FingerprintKey] asks for, under a key that stays with the operator.
 //
 // # Concurrency
 //

@@ -18,7 +18,8 @@ import (
 
 // A Plan says for every secret what [Copy] would do, and what it saw. It is
 // made by [NewPlan] or [ReadPlan], written by [Plan.WriteTo] and carried out by
-// [CopyPlan]. It holds names and versions, never a value and no hash of one.
+// [CopyPlan]. It holds names and versions, never a value, and no hash of one but
+// under a key that stays with the operator: see [PlanOptions.FingerprintKey].
 //
 // Its items are kept sorted in a temporary file of mode 0600, so memory does
 // not grow with them. Close it in the end. Methods must not be called
@@ -29,7 +30,8 @@ type Plan struct {
 
 	items   *disksort.Sorter // by name; the value is the line
 	mapping *scaivault.Mapping
-	cause   error // the categories of what went wrong, where they are known
+	prints  *fingerprinter // nil: the plan has no fingerprints, or its key is not known
+	cause   error          // the categories of what went wrong, where they are known
 }
 
 // planFormat and planVersion tell a plan from other files and other plans.
@@ -56,6 +58,9 @@ type PlanHeader struct {
 	// Overwrite says that the plan also writes over other people's work. The
 	// reason of each such item says so.
 	Overwrite bool `json:"overwrite,omitempty"`
+	// FingerprintKeyID tells the key of the items' fingerprints from other
+	// keys; it does not tell the key. Empty if there was none.
+	FingerprintKeyID string `json:"fingerprint_key_id,omitempty"`
 	// Mapping is the digest of the mapping's rules.
 	Mapping string `json:"mapping"`
 	// Counts has the number of items by action; actions that did not occur
@@ -96,6 +101,10 @@ type PlanItem struct {
 	// what the plan saw. Zero where it is not known.
 	FromTime  time.Time `json:"from_time,omitzero"`
 	ToWriteID string    `json:"to_write_id,omitempty"`
+	// FromFingerprint stands for the data of a secret without versions that is
+	// to be written: its HMAC under [PlanOptions.FingerprintKey]. Empty without
+	// a key.
+	FromFingerprint string `json:"from_fingerprint,omitempty"`
 	// Reason says in words what there is to know. May be empty.
 	Reason string `json:"reason,omitempty"`
 }

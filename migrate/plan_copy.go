@@ -36,6 +36,9 @@ func CopyPlan(ctx context.Context, from From, to To, plan *Plan, opts *CopyOptio
 	if plan.mapping == nil {
 		return nil, invalid(op, "the plan was read without its mapping; give ReadPlan the mapping that it was made with")
 	}
+	if plan.Header.FingerprintKeyID != "" && plan.prints == nil {
+		return nil, invalid(op, "the plan has fingerprints, and its key is not known; give it to Plan.UseFingerprintKey")
+	}
 	if err := checkEndpoints(op, from, to, plan.mapping); err != nil {
 		return nil, err
 	}
@@ -57,10 +60,12 @@ func CopyPlan(ctx context.Context, from From, to To, plan *Plan, opts *CopyOptio
 type seen struct {
 	fromTime  time.Time // when Vault's version was written; zero elsewhere
 	toWriteID string    // of our mark in the destination; empty without one
+
+	fromFingerprint string // of a source without versions, where there is a key
 }
 
-func seenIn(s sides, from scaivault.Side) seen {
-	var is seen
+func seenIn(item Item, s sides, from scaivault.Side, prints *fingerprinter) seen {
+	is := seen{fromFingerprint: prints.of(item.From, s.src)}
 	if from == scaivault.SideVault {
 		is.fromTime = s.src.Info().UpdatedAt
 	}
@@ -74,6 +79,7 @@ func seenIn(s sides, from scaivault.Side) seen {
 // A planned is what a plan saw of a secret. A nil pointer stands for no plan.
 type planned struct {
 	seen
+	prints                 *fingerprinter
 	fromVersion, toVersion int
 }
 
@@ -83,7 +89,7 @@ func (p *planned) outdated(item Item, s sides, from scaivault.Side) (Item, bool)
 	if p == nil {
 		return item, false
 	}
-	now, there := seenIn(s, from), 0
+	now, there := seenIn(item, s, from, p.prints), 0
 	if s.dst != nil {
 		there = s.dst.Version()
 	}
@@ -94,6 +100,12 @@ func (p *planned) outdated(item Item, s sides, from scaivault.Side) (Item, bool)
 	case !now.fromTime.Equal(p.fromTime):
 		item.Outcome = SourceChanged
 		item.Reason = fmt.Sprintf("the source was removed and made anew since the plan, as its version %d is of another time; make a new plan", p.fromVersion)
+	case now.fromFingerprint != p.fromFingerprint:
+		item.Outcome = SourceChanged
+		item.Reason = "the source has no versions, and holds other data than the plan saw; make a new plan"
+	case p.toVersion == 0 && s.dst != nil && there == 0:
+		item.Outcome = DestinationChanged
+		item.Reason = "the plan saw nothing in the destination, and there is a secret now; make a new plan"
 	case there != p.toVersion:
 		item.Outcome = DestinationChanged
 		item.Reason = fmt.Sprintf("the plan saw %s in the destination, and there is %s; make a new plan", versionText(p.toVersion), versionText(there))
@@ -126,7 +138,7 @@ func (p *planned) gone(res result) result {
 // walkPlan finds the jobs of a plan.
 func (r *run) walkPlan(p *Plan, emit func(job) bool) {
 	for item, err := range p.Items() {
-		j := r.plannedJob(item)
+		j := r.plannedJob(item, p.prints)
 		if err != nil {
 			j = job{decided: &Item{From: item.From, Outcome: Failed, Reason: "the rest of the plan could not be read from its temporary file", Err: err}}
 		}
@@ -137,7 +149,7 @@ func (r *run) walkPlan(p *Plan, emit func(job) bool) {
 }
 
 // plannedJob makes a job of a plan's item.
-func (r *run) plannedJob(item PlanItem) job {
+func (r *run) plannedJob(item PlanItem, prints *fingerprinter) job {
 	if !item.Action.Writes() {
 		return job{from: item.From, to: item.To, unmapped: item.Action == ActionNotMapped, decided: &Item{
 			From: item.From, To: item.To, FromVersion: item.FromVersion, ToVersion: item.ToVersion,
@@ -148,7 +160,10 @@ func (r *run) plannedJob(item PlanItem) job {
 	if j.to != item.To {
 		j.decided = &Item{From: item.From, To: item.To, Outcome: Failed, Reason: "the mapping gives it another name than the plan"}
 	}
-	j.planned = &planned{seen: seen{item.FromTime, item.ToWriteID}, fromVersion: item.FromVersion, toVersion: item.ToVersion}
+	j.planned = &planned{
+		seen:   seen{fromTime: item.FromTime, toWriteID: item.ToWriteID, fromFingerprint: item.FromFingerprint},
+		prints: prints, fromVersion: item.FromVersion, toVersion: item.ToVersion,
+	}
 	return j
 }
 

@@ -46,6 +46,15 @@ type PlanOptions struct {
 	// for a plan to Vault no limit of writes.
 	WritesPerMinute int
 	ReadsPerMinute  int
+	// FingerprintKey is a random key of at least 32 bytes that stays with the
+	// operator, apart from the plan. With it the plan holds, for each secret of
+	// KV v1 that is to be written, the HMAC-SHA256 of its data, from which
+	// CopyPlan sees that it was changed since: KV v1 has no versions that would
+	// show it. Whoever has both the plan and the key can test guesses of a
+	// value; with the plan alone nobody can. The key is needed again for
+	// CopyPlan: see [Plan.UseFingerprintKey]. If nil, there are no fingerprints,
+	// and the reason of each such item says so. KV v2 needs none.
+	FingerprintKey []byte
 	// Each is told every item, in no order and never concurrently. Its error
 	// stops the run and is returned. May be nil.
 	Each func(PlanItem) error
@@ -79,13 +88,18 @@ func (o *PlanOptions) check() error {
 // returned an error or if there is no room on the disk; there is no plan then.
 // What of single secrets needs attention is in the plan alone: see [Plan.Err].
 //
-// A KV v1 secret has no version, so of such a secret CopyPlan can't see
-// whether it was changed after the plan was made; it copies what it finds.
+// A KV v1 secret has no version, so of such a secret CopyPlan sees whether it was
+// changed after the plan was made only by [PlanOptions.FingerprintKey]; without
+// one it copies what it finds.
 func NewPlan(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *PlanOptions) (*Plan, error) {
 	if opts == nil {
 		opts = &PlanOptions{}
 	}
 	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	prints, err := newFingerprinter("plan", opts.FingerprintKey)
+	if err != nil {
 		return nil, err
 	}
 	if err := checkEndpoints("plan", from, to, m); err != nil {
@@ -104,12 +118,12 @@ func NewPlan(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *
 		return nil, err
 	}
 	p := &planner{
-		opts: *opts, route: r, selection: chosen, toSide: to.Side(), tops: newTerritory(prefixes), met: map[string]bool{},
+		opts: *opts, prints: prints, route: r, selection: chosen, toSide: to.Side(), tops: newTerritory(prefixes), met: map[string]bool{},
 		items: &disksort.Sorter{Dir: opts.TempDir}, counts: map[Action]int{},
 	}
 	report, err := Copy(ctx, from, to, m, &CopyOptions{
 		Prefixes: opts.Prefixes, Include: opts.Include, Exclude: opts.Exclude, Workers: opts.Workers, PerSecond: opts.PerSecond, Cluster: opts.Cluster,
-		DryRun: true, Each: p.take, Progress: opts.Progress,
+		DryRun: true, Each: p.take, Progress: opts.Progress, prints: prints,
 	})
 	if err == nil {
 		err = p.missing()
@@ -117,10 +131,10 @@ func NewPlan(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *
 	if err != nil {
 		return nil, errors.Join(err, p.items.Close())
 	}
-	plan := &Plan{items: p.items, mapping: m, cause: report.Err(), Header: PlanHeader{
+	plan := &Plan{items: p.items, mapping: m, prints: prints, cause: report.Err(), Header: PlanHeader{
 		Format: planFormat, FormatVersion: planVersion, Made: time.Now().UTC().Truncate(time.Second),
 		From: planSide(from), To: planSide(to), Cluster: opts.Cluster, Prefixes: slices.Sorted(slices.Values(prefixes)),
-		Overwrite: opts.Overwrite, Counts: p.counts,
+		Overwrite: opts.Overwrite, FingerprintKeyID: prints.id(), Counts: p.counts,
 	}}
 	if err := plan.close(opts); err != nil {
 		return nil, errors.Join(err, plan.Close())
@@ -157,6 +171,7 @@ func (p *Plan) digest() (string, error) {
 // A planner makes plan items of what a dry run tells.
 type planner struct {
 	opts      PlanOptions
+	prints    *fingerprinter
 	route     *route
 	selection *selection
 	toSide    scaivault.Side
@@ -172,10 +187,13 @@ func (p *planner) take(i Item) error {
 	item := PlanItem{
 		Action: p.actionOf(i),
 		From:   i.From, To: i.To, FromVersion: i.FromVersion, ToVersion: i.ToVersion,
-		FromTime: i.seen.fromTime, ToWriteID: i.seen.toWriteID, Reason: i.why(),
+		FromTime: i.seen.fromTime, ToWriteID: i.seen.toWriteID, FromFingerprint: i.seen.fromFingerprint, Reason: i.why(),
 	}
 	if item.Action == ActionConflict && p.opts.Overwrite && item.ToVersion > 0 {
 		item.Action, item.Reason = ActionUpdate, "overwrites what somebody else wrote, as Overwrite is set"
+	}
+	if item.Action.Writes() && item.FromVersion == 0 && p.prints == nil && item.Reason == "" {
+		item.Reason = unseen
 	}
 	return p.add(item)
 }

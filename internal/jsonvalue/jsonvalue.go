@@ -89,6 +89,16 @@ func Canonical(v any) []byte {
 	return appendCanonical(nil, v)
 }
 
+// CanonicalObject is the canonical form of one JSON object, which all objects
+// share that Equal calls equal. It returns ErrNotObject for anything else.
+func CanonicalObject(raw []byte) ([]byte, error) {
+	obj, err := exactObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	return Canonical(obj), nil
+}
+
 func appendCanonical(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
