@@ -39,7 +39,8 @@ type DiffOptions struct {
 	Versions bool
 	// Metadata also compares tags, owner, description and custom metadata:
 	// what the source has of it must be in the destination as [Copy] carries
-	// it over. It takes no further requests.
+	// it over. It takes no further requests. Copy carries no metadata to Vault,
+	// so for a Diff whose destination is Vault this is [scaivault.ErrInvalid].
 	Metadata bool
 	// Each is told every item, in the order of completion and never
 	// concurrently. Its error stops the run and is returned. May be nil.
@@ -82,6 +83,9 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 	}, from, to, m)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Metadata && to.Side() == scaivault.SideVault {
+		return nil, invalid("diff", "Copy carries no metadata to Vault, so there is none to compare; leave Metadata out on the way back")
 	}
 	if r.selection, err = newSelection("diff", opts.Include, opts.Exclude, Shard{}); err != nil {
 		return nil, err

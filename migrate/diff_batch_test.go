@@ -139,6 +139,16 @@ func TestDiffComparesVersionsAndMetadataIfAsked(t *testing.T) {
 	assert.Contains(t, report.String(), "other numbers of versions; the destination lacks metadata: cost, description, owner, tags, team")
 }
 
+func TestDiffOfMetadataIsRefusedOnTheWayBack(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	_, err := migrate.Diff(t.Context(), scai, vault, apps(t), &migrate.DiffOptions{Metadata: true})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+	require.ErrorContains(t, err, "way back")
+	_, err = migrate.Diff(t.Context(), scai, nil, apps(t), &migrate.DiffOptions{Metadata: true})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+}
+
 func TestDiffOfASubtreeThatIsNotThereIsNotClean(t *testing.T) {
 	t.Parallel()
 	vault, scai := newVaultSide(), newScaiVaultSide()
