@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/scailabs/scaivault-go/scaivault"
 )
 
 // An Item says what became of one secret. It holds names and versions, never
@@ -121,7 +123,7 @@ func (i Item) why() string {
 	if i.Reason != "" {
 		parts = append(parts, i.Reason)
 	}
-	if i.Err != nil {
+	if i.Err != nil && (i.Reason == "" || !isBare(i.Err)) {
 		parts = append(parts, oneLine(i.Err.Error()))
 	}
 	if len(i.Fields) > 0 {
@@ -132,6 +134,13 @@ func (i Item) why() string {
 		parts = append(parts, "fields "+strings.Join(names, ", "))
 	}
 	return strings.Join(parts, ": ")
+}
+
+// isBare tells whether an error, which may have been through JSON, says nothing
+// but its category, which a reason says better.
+func isBare(err error) bool {
+	text := err.Error()
+	return text == scaivault.ErrInvalid.Error() || text == scaivault.ErrNotFound.Error()
 }
 
 func compareItems(a, b Item) int {

@@ -218,7 +218,7 @@ func (p *Proposal) Err() error {
 // String is a summary for people, with the first collisions.
 func (p *Proposal) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d secrets, %d get a name of their own, %d collisions, %d without a name\n", p.Vault, p.Secrets, p.Renamed, p.Collisions, p.Unmapped)
+	fmt.Fprintf(&b, "%s: %d secrets, renamed: %d, collisions: %d, without a name: %d\n", p.Vault, p.Secrets, p.Renamed, p.Collisions, p.Unmapped)
 	shown := 0
 	for c, err := range p.Colliding() {
 		if err != nil || shown == maxProblems {

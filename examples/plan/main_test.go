@@ -66,7 +66,7 @@ func TestFromInventoryToCopy(t *testing.T) {
 
 	code, out, errs = o.run(t, "names -mapping @rules.yaml -out @mapping.json")
 	require.Equal(t, exitDone, code, errs)
-	assert.Contains(t, out, "2 secrets, 1 get a name of their own")
+	assert.Contains(t, out, "2 secrets, renamed: 1")
 
 	code, out, errs = o.run(t, "make -mapping @mapping.json -out @plan.jsonl -instances 10 -ttl 1m")
 	require.Equal(t, exitDone, code, errs)
