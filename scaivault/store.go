@@ -35,6 +35,7 @@ type Store struct {
 	alarms   alarms
 	breakers breakers
 	lane     *lane
+	weighing chan struct{} // a slot for the comparison of large values
 	renewing chan struct{} // a slot for each renewal in the background
 	repairs  repairs
 	evidence ledger
@@ -53,6 +54,7 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 	s := &Store{
 		cfg: cfg, log: cfg.Logger, flag: cfg.Flag, lane: newLane(cfg.Compare.maxParallel()),
 		ring: newRing(cfg.Cache.maxEntries()), breakers: newBreakers(&cfg), renewing: make(chan struct{}, maxRenewals),
+		weighing: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

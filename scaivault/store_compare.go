@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,8 +43,45 @@ func outcomeOf(have *Secret, side Side, other asked) (CompareOutcome, []string) 
 	case have.Equal(other.secret):
 		return CompareEqual, nil
 	default:
-		return CompareDifferent, have.differentFields(other.secret)
+		return CompareDifferent, shownFields(have.differentFields(other.secret))
 	}
+}
+
+// How many field names a comparison tells of, and how long each may be: the
+// other side may answer anything.
+const (
+	maxShownFields = 100
+	maxFieldName   = 256
+)
+
+func shownFields(names []string) []string {
+	shown := slices.Clone(names[:min(len(names), maxShownFields)])
+	for i, name := range shown {
+		if len(name) > maxFieldName {
+			shown[i] = strings.ToValidUTF8(name[:maxFieldName], "") + "…"
+		}
+	}
+	return shown
+}
+
+// largeValue is the size in bytes above which values are compared one at a time.
+const largeValue = 1 << 20
+
+// outcomeWithin is outcomeOf with bounded memory. To compare takes several times
+// the memory of the values, so while a large one is compared, the next one is
+// dropped at once and does not wait in memory. done ends it.
+func (s *Store) outcomeWithin(have *Secret, to Side, other asked) (outcome CompareOutcome, fields []string, done func()) {
+	done = func() {}
+	if have != nil && other.err == nil && max(len(have.raw()), len(other.secret.raw())) > largeValue {
+		select {
+		case s.weighing <- struct{}{}:
+			done = func() { <-s.weighing }
+		default:
+			return CompareDropped, nil, done
+		}
+	}
+	outcome, fields = outcomeOf(have, to, other)
+	return outcome, fields, done
 }
 
 // sample compares a part of the reads, evenly, in the background. have came
@@ -89,7 +128,8 @@ func (s *Store) compareWith(r *route, generation uint64, from leg, have *Secret)
 			if s.lane.closed() {
 				return
 			}
-			outcome, fields := outcomeOf(have, to.side, other)
+			outcome, fields, done := s.outcomeWithin(have, to.side, other)
+			defer done()
 			if outcome != CompareEqual && r.state.editionNow() != edition {
 				outcome, fields, other.err = CompareDropped, nil, nil // have is not what the path holds now
 			}

@@ -111,7 +111,13 @@ type CacheConfig struct {
 }
 
 // A CompareConfig says when a [Store] compares the two sides. Only the first
-// read of a path at StageCanary waits for a comparison.
+// read of a path at StageCanary waits for a comparison; all others are made in
+// the background.
+//
+// Those hold no more in memory than MaxParallel answers, each as large as its
+// Source makes it ([ClientConfig].MaxResponseBytes bounds those of a [Client]),
+// and what it takes to compare one value of more than 1 MiB: when another such
+// value comes meanwhile, it is dropped and counted.
 type CompareConfig struct {
 	// SampleRate is the part of the reads that are compared at StageShadow
 	// and StageCutover, evenly, from the first: of those that the authority
@@ -123,8 +129,8 @@ type CompareConfig struct {
 	MaxAge time.Duration
 	// Timeout bounds a comparison. If zero, 1 second.
 	Timeout time.Duration
-	// MaxParallel bounds the comparisons in the background; what is over it is
-	// dropped and counted. If zero, 16.
+	// MaxParallel bounds the comparisons in the background, and with them the
+	// answers in memory; what is over it is dropped and counted. If zero, 16.
 	MaxParallel int
 }
 

@@ -50,7 +50,7 @@ type CompareInfo struct {
 	Path    string // the ScaiVault path
 	Stage   Stage  // at which it was compared
 	Outcome CompareOutcome
-	Fields  []string // the top-level fields that differ, by name
+	Fields  []string // the names of the top-level fields that differ: at most 100, and of each at most 256 bytes
 	Err     error    // why a side could not be read
 }
 
