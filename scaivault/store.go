@@ -31,7 +31,6 @@ type Store struct {
 	clock    *coarse.Clock
 	hits     stripe.Set
 	group    singleflight.Group
-	airborne airborne
 	alarms   alarms
 	breakers breakers
 	lane     *lane
@@ -181,7 +180,6 @@ func (s *Store) Close() error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	s.lane.stop()
-	s.airborne.abort()
 	_ = s.clock.Close() // has no error
 	s.unwatchFlag()
 	limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()

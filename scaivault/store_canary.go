@@ -50,7 +50,7 @@ func (s *Store) askClean(f *flight, now standing) result {
 	f.failed(r.scaiVault, got)
 	vault := f.atLast(r.vault, f.rivalAnswer(r.vault))
 	if vault.err == nil && isNo(got.err) || isNo(vault.err) {
-		r.state.soil() // one side has it and the other says no
+		f.soil() // one side has it and the other says no
 	}
 	return f.rescued(r.vault, vault)
 }

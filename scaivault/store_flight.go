@@ -20,7 +20,7 @@ import (
 type flight struct {
 	store   *Store
 	route   route
-	edition uint32 // of the path, when it began
+	edition uint32 // of the path, when it began; guarded by route.state.mu
 	seq     uint32 // which read of the path it is
 	began   time.Time
 	base    detached
@@ -107,7 +107,6 @@ func (s *Store) newFlight(ctx context.Context, r *route) *flight {
 		began: time.Now(), base: detached{ctx}, news: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithTimeout(&f.base, s.cfg.Failover.attemptTimeout())
-	s.airborne.add(f)
 	return f
 }
 
@@ -122,7 +121,6 @@ func (f *flight) fly() (any, error) {
 			f.crashed(recover())
 		}
 		f.abort()
-		s.airborne.remove(f)
 		s.release(f.route.state)
 		s.lane.leave()
 	}()
@@ -194,6 +192,20 @@ func (f *flight) crashed(p any) {
 	}
 	f.mu.Unlock()
 	f.land(result{err: &Error{Kind: ErrUnavailable, Op: f.route.op, Path: f.route.path, Reason: "the source panicked"}})
+}
+
+// soil makes the path dirty: Vault first until the sides are equal again. What
+// other reads find that are under way is not kept, as they may ask ScaiVault.
+func (f *flight) soil() {
+	st := f.route.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.trial.soil()
+	current := f.edition == st.edition
+	st.turn()
+	if current {
+		f.edition = st.edition
+	}
 }
 
 // abort cancels what the flight still asks.
@@ -356,37 +368,4 @@ func (s *Store) gaveUp(ctx context.Context, r *route, f *flight) result {
 		}})
 	}
 	return q.failed()
-}
-
-// airborne are the flights of a Store, so that Close can end them.
-type airborne struct {
-	mu  sync.Mutex // guards all
-	all map[*flight]struct{}
-}
-
-func (a *airborne) add(f *flight) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.all == nil {
-		a.all = map[*flight]struct{}{}
-	}
-	a.all[f] = struct{}{}
-}
-
-func (a *airborne) remove(f *flight) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.all, f)
-}
-
-func (a *airborne) abort() {
-	a.mu.Lock()
-	all := make([]*flight, 0, len(a.all))
-	for f := range a.all {
-		all = append(all, f)
-	}
-	a.mu.Unlock()
-	for _, f := range all {
-		f.abort()
-	}
 }

@@ -25,11 +25,19 @@ func (s *Store) Invalidate(path string) {
 	if st.trial != nil {
 		st.trial.compared = false
 	}
-	if e := st.kept; e != nil && now < e.due {
-		st.kept = &entry{secret: e.secret, stage: e.stage, side: e.side, kind: e.kind, seq: e.seq, due: now, expires: now, end: min(e.end, now+int64(s.cfg.Cache.StaleFor))}
-	}
-	st.spare = nil
+	st.kept, st.spare = s.outdated(st.kept, now), s.outdated(st.spare, now)
 	s.count.invalidations.Add(1)
+}
+
+// outdated is an entry whose TTL ends now, if it has not ended before.
+func (s *Store) outdated(e *entry, now int64) *entry {
+	if e == nil || now >= e.due {
+		return e
+	}
+	return &entry{
+		secret: e.secret, stage: e.stage, side: e.side, kind: e.kind, seq: e.seq,
+		due: now, expires: now, end: min(e.end, now+int64(s.cfg.Cache.StaleFor)),
+	}
 }
 
 // Follow calls [Store.Invalidate] for what events tell of, so that a rotation is

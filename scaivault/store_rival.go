@@ -138,7 +138,7 @@ func (f *flight) endRace(a asked) {
 		f.slow = true
 		f.mu.Unlock()
 		if a.err != nil {
-			f.route.state.soil() // the first source is trusted no more
+			f.soil() // the first source is trusted no more
 		}
 		f.land(f.rescued(r.leg, a))
 		f.cancel()

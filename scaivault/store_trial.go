@@ -97,14 +97,7 @@ func (st *pathState) settle(generation uint64, outcome CompareOutcome, now time.
 	t.notBefore = now.Add(t.patience)
 }
 
-// soil makes the path dirty: Vault first until the sides are equal again.
-func (st *pathState) soil() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.trial.soil()
-	st.distrust()
-}
-
+// soil makes the path dirty. Callers hold the mutex of its pathState.
 func (t *trial) soil() {
 	if t != nil {
 		t.generation++
