@@ -53,10 +53,16 @@ type standIn struct {
 	does   atomic.Pointer[behaviour]
 	asked  atomic.Int64 // reads
 	ended  atomic.Int64 // reads whose ctx was cancelled
-	writes func(ctx context.Context, data map[string]any) error
+	writes atomic.Pointer[written]
 }
 
+// A written is what a standIn does before it takes a write.
+type written func(ctx context.Context, data map[string]any) error
+
 func (s *standIn) now(b behaviour) { s.does.Store(&b) }
+
+// onPut has writes go through w; nil: all are taken.
+func (s *standIn) onPut(w written) { s.writes.Store(&w) }
 
 func (s *standIn) Name() string { return s.name }
 
@@ -72,8 +78,8 @@ func (s *standIn) Get(ctx context.Context, _ string) (*scaivault.Secret, error) 
 
 // Put makes the value that is written what the source says from then on.
 func (s *standIn) Put(ctx context.Context, _ string, data map[string]any, _ *scaivault.PutOptions) (*scaivault.Written, error) {
-	if s.writes != nil {
-		if err := s.writes(ctx, data); err != nil {
+	if w := s.writes.Load(); w != nil && *w != nil {
+		if err := (*w)(ctx, data); err != nil {
 			return nil, err
 		}
 	}

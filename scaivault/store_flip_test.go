@@ -88,12 +88,12 @@ func TestNobodyJoinsAReadBegunBefore(t *testing.T) {
 			require.NoError(t, err)
 		},
 		"a Put whose fate is unknown": func(t *testing.T, d *duo) {
-			d.vault.writes = func(context.Context, map[string]any) error { return scaivault.ErrUncertain }
+			d.vault.onPut(func(context.Context, map[string]any) error { return scaivault.ErrUncertain })
 			_, err := d.store.Put(t.Context(), "a", map[string]any{"v": "new"}, nil)
 			require.ErrorIs(t, err, scaivault.ErrUncertain)
 		},
 		"a Put that panics": func(t *testing.T, d *duo) {
-			d.vault.writes = func(context.Context, map[string]any) error { panic("boom") }
+			d.vault.onPut(func(context.Context, map[string]any) error { panic("boom") })
 			require.Panics(t, func() { _, _ = d.store.Put(t.Context(), "a", map[string]any{"v": "new"}, nil) })
 		},
 		"a Refresh": func(t *testing.T, d *duo) {
@@ -123,14 +123,14 @@ func TestAReadBegunDuringAPutIsNotKept(t *testing.T) {
 	t.Parallel()
 	for _, panics := range []bool{false, true} {
 		inDuo(t, scaivault.StageVault, func(t *testing.T, d *duo) {
-			d.vault.writes = func(context.Context, map[string]any) error {
+			d.vault.onPut(func(context.Context, map[string]any) error {
 				require.Equal(t, "v1", d.get(), "the write is not there yet")
 				if panics {
 					d.vault.now(holds("v2"))
 					panic("boom")
 				}
 				return nil
-			}
+			})
 			func() {
 				defer func() { _ = recover() }()
 				_, err := d.store.Put(t.Context(), "a", map[string]any{"v": "v2"}, nil)

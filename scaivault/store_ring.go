@@ -22,6 +22,7 @@ type ring struct {
 	// forgotten has the last known stage of the paths that made room, by the
 	// hash of their names, as a flag that cannot say keeps the last known stage.
 	forgotten map[uint64]Stage
+	most      int // of forgotten
 	evicted   uint64
 }
 
@@ -31,7 +32,7 @@ type ring struct {
 const maxSteps = 128
 
 func newRing(limit int) ring {
-	return ring{limit: limit, seed: maphash.MakeSeed(), forgotten: map[uint64]Stage{}}
+	return ring{limit: limit, seed: maphash.MakeSeed(), forgotten: map[uint64]Stage{}, most: maxForgotten}
 }
 
 // recall returns the last known stage of a path that made room.
@@ -110,7 +111,7 @@ func (g *ring) evict(s *Store, st *pathState) bool {
 const maxForgotten = 1 << 20
 
 func (g *ring) forget(path uint64, stage Stage) {
-	if len(g.forgotten) >= maxForgotten {
+	if len(g.forgotten) >= g.most {
 		for any := range g.forgotten {
 			delete(g.forgotten, any)
 			break
