@@ -29,6 +29,7 @@ func Example_resilience() {
 	}
 	server := exampleServer()
 	defer server.Close()
+	server.Inject(scaivaulttest.Fault{Path: "/v1/secrets/**", Hang: true}) // so that nothing is compared before the verdict
 	client := exampleClientOf(server, scaivault.ClientConfig{Token: scaivault.StaticToken(server.IssueToken("sa:billing"))})
 	defer client.Close()
 	old := scaivaulttest.NewSource("vault")
