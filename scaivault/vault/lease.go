@@ -37,6 +37,10 @@ func (l *lease) renewAfter() time.Duration {
 	return left*6/10 + rand.N(left/10+1) //nolint:gosec // jitter
 }
 
+// nearEnd tells whether so little of the lease is left that a renewal without an
+// answer is followed by a login.
+func (l *lease) nearEnd() bool { return time.Until(l.end) < l.asked/5 }
+
 // extended is the lease after a renewal that gives it so long from now on. Where
 // that is little, as the token nears the end that no renewal moves, it is the
 // last one.
@@ -98,7 +102,7 @@ func (n *session) revoke(ctx context.Context, l *lease) error {
 	return err
 }
 
-// isLost tells whether an error says that Vault does not know the token.
+// isLost tells whether Vault has answered that it will not renew the token.
 func isLost(err error) bool {
-	return errors.Is(err, scaivault.ErrUnauthenticated) || errors.Is(err, scaivault.ErrPermission)
+	return errors.Is(err, scaivault.ErrUnauthenticated) || errors.Is(err, scaivault.ErrPermission) || errors.Is(err, scaivault.ErrInvalid)
 }

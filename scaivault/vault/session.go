@@ -102,12 +102,13 @@ func (n *session) plan(after time.Duration) {
 }
 
 // refresh renews the lease, or logs in anew. While that fails the token still
-// serves, and it is tried again until the lease has ended; then the next request
-// logs in.
+// serves, and it is tried again, so that no call has to wait for a login: to the
+// end of the lease, and beyond it while Vault gives no answer. After a refusal
+// the next call logs in.
 func (n *session) refresh(ctx context.Context) {
 	l := n.current.Load()
-	if !l.good() {
-		return
+	if l == nil {
+		return // closed, or a call logs in
 	}
 	err := n.extend(ctx, l)
 	if err == nil {
@@ -117,36 +118,63 @@ func (n *session) refresh(ctx context.Context) {
 	n.delay = max(loginPause, min(2*n.delay, maxLoginPause))
 	delay := n.delay
 	n.mu.Unlock()
-	if left := time.Until(l.end); left > minRenewal {
+	switch left := time.Until(l.end); {
+	case left > minRenewal:
 		n.plan(min(delay, left/2))
+	case !errors.Is(err, scaivault.ErrUnauthenticated):
+		n.plan(delay)
 	}
 }
 
-// extend makes one attempt to renew or to replace a lease.
+// extend makes one attempt to renew or to replace a lease. A renewal without an
+// answer is no reason to replace it until the lease is near its end: then a
+// login may be answered nevertheless.
 func (n *session) extend(ctx context.Context, l *lease) error {
 	why := "the token cannot be renewed any longer"
-	if l.renewable {
-		start := time.Now()
-		next, err := n.renew(ctx, l)
-		info := RenewalInfo{Took: time.Since(start), Err: err}
-		if err == nil {
-			info.Lease = next.end.Sub(start)
-		}
-		n.src.trace.renewal(info)
+	switch {
+	case !l.good():
+		why = "the lease of the token has ended"
+	case l.renewable:
+		next, err := n.tryRenewal(ctx, l)
 		switch {
 		case err == nil && n.current.Load() == l:
 			n.keep(next)
 			return nil
 		case err == nil:
 			return nil // another token is in use by now
-		case !isLost(err):
+		case !isLost(err) && !l.nearEnd():
 			return err
 		}
 		why = "the token was not renewed"
 	}
-	fl, _ := n.logins.join("", n.src.spawner(ctx), func(ctx context.Context) (*lease, error) { return n.login(ctx, why) })
+	return n.replace(ctx, l, why)
+}
+
+// tryRenewal asks for a renewal once, and tells the trace. It leaves time for a
+// login before the lease ends.
+func (n *session) tryRenewal(ctx context.Context, l *lease) (*lease, error) {
+	start := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, min(n.src.timeout/2, time.Until(l.end)/3))
+	defer cancel()
+	next, err := n.renew(bounded, l)
+	info := RenewalInfo{Took: time.Since(start), Err: err}
+	if err == nil {
+		info.Lease = next.end.Sub(start)
+	}
+	n.src.trace.renewal(info)
+	return next, err
+}
+
+// replace logs in, unless somebody has, and gives the token of before back.
+func (n *session) replace(ctx context.Context, l *lease, why string) error {
+	fl, _ := n.logins.join("", n.src.spawner(ctx), func(ctx context.Context) (*lease, error) {
+		if now := n.current.Load(); now != l && now.good() {
+			return now, nil // a call's login has landed in between
+		}
+		return n.login(ctx, why)
+	})
 	next, err := fl.wait(ctx)
-	if err == nil && next.token != l.token {
+	if err == nil && next.token != l.token && l.good() {
 		// Requests under way with it are sent again with the new one.
 		_ = n.revoke(ctx, l) // the trace has it; the token ends by itself
 	}
