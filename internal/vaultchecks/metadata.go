@@ -3,6 +3,9 @@
 package vaultchecks
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -114,6 +117,7 @@ func historyChecks() map[string]func(*lab) {
 			assert.False(l, versions[0].Deleted)
 			assert.Equal(l, info.ExpiresAt, versions[0].ExpiresAt)
 		},
+		"a version that has expired is gone, and told": expiredVersion,
 		"metadata of KV v1 and of what is no secret is ErrInvalid": func(l *lab) {
 			l.mount("secret", 1)
 			l.mount("kv", 2)
@@ -126,4 +130,52 @@ func historyChecks() map[string]func(*lab) {
 			}
 		},
 	}
+}
+
+// expiredVersion waits for versions to expire: one after another, so that there
+// is a time at which the older alone is gone.
+func expiredVersion(l *lab) {
+	l.mount("kv", 2)
+	l.seed("kv/data/a", `{"v":"stays"}`)
+	l.put("kv/metadata/a", `{"delete_version_after":"1s"}`)
+	l.seed("kv/data/a", `{"v":"2"}`)
+	expires := l.get("kv/data/a").Info().ExpiresAt
+	require.False(l, expires.IsZero())
+	var err error
+	require.Eventually(l, func() bool {
+		_, err = l.src.Get(l.Context(), "kv/data/a")
+		return err != nil
+	}, 30*time.Second, 20*time.Millisecond)
+	requireVersionGone(l, err, 2)
+	_, err = l.src.GetVersion(l.Context(), "kv/data/a", 2)
+	requireVersionGone(l, err, 2)
+	_, err = l.src.Metadata(l.Context(), "kv/data/a")
+	requireVersionGone(l, err, 2)
+	first, err := l.src.GetVersion(l.Context(), "kv/data/a", 1)
+	require.NoError(l, err, "it was written before there was a limit")
+	assert.Equal(l, 1, first.Version())
+	assert.Zero(l, first.Info().ExpiresAt)
+
+	versions, err := l.src.Versions(l.Context(), "kv/data/a")
+	require.NoError(l, err)
+	require.Len(l, versions, 2)
+	assert.False(l, versions[0].Deleted)
+	assert.True(l, versions[1].Deleted)
+	assert.Equal(l, expires, versions[1].DeletedAt)
+	assert.Zero(l, versions[1].ExpiresAt, "it is not to come any more")
+
+	paths, err := list(l, l.src, "kv/data")
+	require.NoError(l, err)
+	assert.Equal(l, []string{"kv/data/a"}, paths, "as Vault lists what was deleted")
+	assert.Equal(l, 3, l.write("kv/data/a", map[string]any{"v": "3"}, &scaivault.PutOptions{IfAbsent: true}), "what has expired counts as absent")
+}
+
+// requireVersionGone: the error says which version it was, in words and for programs.
+func requireVersionGone(l *lab, err error, version int) {
+	l.Helper()
+	require.ErrorIs(l, err, scaivault.ErrNotFound)
+	require.ErrorContains(l, err, fmt.Sprintf("version %d was deleted", version))
+	var e *scaivault.Error
+	require.ErrorAs(l, err, &e)
+	require.JSONEq(l, fmt.Sprintf(`{"version":%d}`, version), string(e.Details))
 }
