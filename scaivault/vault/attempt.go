@@ -102,8 +102,9 @@ func (d *attempt) header() http.Header {
 	if d.x.r.header != nil {
 		return d.x.r.header.Clone()
 	}
-	header := make(http.Header, len(d.x.header)+4)
-	maps.Copy(header, d.x.header)
+	shared := d.x.header()
+	header := make(http.Header, len(shared)+4)
+	maps.Copy(header, shared)
 	header[headerToken] = []string{d.x.token}
 	if d.x.r.body != nil {
 		header["Content-Type"] = []string{"application/json"}

@@ -28,8 +28,8 @@ type Source struct {
 	name           string
 	owner          *api.Client // the caller's, asked for its token only
 	http           *http.Client
-	letGo          func()      // closes the idle connections that are ours alone
-	header         http.Header // of every request; not to be changed
+	letGo          func()             // closes the idle connections that are ours alone
+	header         func() http.Header // of every request, not to be changed; behind a func, where no printer sees what the caller has set
 	endpoints      endpoint.Set
 	leader         atomic.Int32 // index of the endpoint that standbys named last; -1 for none
 	srv            bool
@@ -67,7 +67,8 @@ func NewSource(cfg Config) (*Source, error) {
 	}
 	s.leader.Store(-1)
 	s.http, s.letGo = privateClient(cfg.Client)
-	s.header, s.limiter = privateHeader(cfg.Client), cfg.Client.Limiter()
+	header := privateHeader(cfg.Client)
+	s.header, s.limiter = func() http.Header { return header }, cfg.Client.Limiter()
 	for path, version := range cfg.Mounts {
 		s.mounts.add(&mount{prefix: strings.TrimSuffix(path, "/") + "/", version: version, told: true})
 	}
@@ -92,7 +93,7 @@ func (s *Source) Side() scaivault.Side { return scaivault.SideVault }
 // "https://vault.example:8200", "https://vault.example:8200/team-a".
 func (s *Source) Address() string {
 	address := s.endpoints[0].URL.String()
-	if ns := strings.Trim(s.header.Get(api.NamespaceHeaderName), "/"); ns != "" {
+	if ns := strings.Trim(s.header().Get(api.NamespaceHeaderName), "/"); ns != "" {
 		address += "/" + ns
 	}
 	return address

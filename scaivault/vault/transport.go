@@ -79,7 +79,7 @@ func (s *Source) loginClient(original *api.Client) (*api.Client, error) {
 		}
 	}
 	// NewClient has read the environment; what counts is the original.
-	client.SetHeaders(s.header.Clone())
+	client.SetHeaders(s.header().Clone())
 	client.ClearToken()
 	// With a timeout of its own the api package cancels the request's context
 	// before the body of a write's answer is read. The Source bounds each.
