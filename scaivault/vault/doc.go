@@ -16,8 +16,10 @@
 // # Your client
 //
 // A Source takes the address, the namespace, the headers and the transport of
-// your *api.Client, and never changes it. Its requests it sends itself: a read
-// without an answer is repeated as [Config.Retry] says, a write is sent once.
+// your *api.Client, as they are when it is made, and never changes it; each
+// namespace needs a client and a Source of its own. Its requests it sends itself:
+// a read without an answer is repeated as [Config.Retry] says, a write is sent
+// once.
 //
 // # Clusters
 //
@@ -31,16 +33,22 @@
 //
 // # Logins
 //
-// [Config.Auth] logs in at the first request. The token is renewed in the
-// background, and replaced by a new login where renewals end, or after Vault no
-// longer knows it; calls under way go on with the new one. A policy's refusal is
-// no reason to log in. Refused logins are tried less and less often, to once a
-// minute. [Config.Trace] is told of each.
+// [Config.Auth] logs in at the first request: by a method of Vault's own modules,
+// such as github.com/hashicorp/vault/api/auth/approle, or by any other
+// api.AuthMethod. The token is renewed in the background, and replaced by a
+// new login where renewals end, or get no answer until the lease is near its
+// end, or after Vault no longer knows it; calls under way go on with the new
+// one. After an outage longer than the lease, too, the login is made in the
+// background. A policy's refusal is no reason to log in. Refused logins are tried
+// less and less often, to once a minute. [Config.Trace] is told of each.
+//
+// Printed, logged or encoded, a Config and a Source show their name, and neither
+// a token nor what Auth holds.
 //
 // # Errors
 //
 // All errors match the sentinels of package scaivault. A version that was
-// deleted or destroyed is [scaivault.ErrNotFound]. A mount that does not exist
+// deleted or destroyed, or has expired, is [scaivault.ErrNotFound]. A mount that does not exist
 // is told apart from a secret that does not: it is scaivault.ErrInvalid with
 // the code [CodeMountNotFound]. A sealed Vault, a standby without a leader and
 // an answer that is not Vault's own are [scaivault.ErrUnavailable].
