@@ -13,24 +13,39 @@ import (
 	"github.com/hashicorp/go-hclog"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/api"
+	"github.com/hashicorp/vault/builtin/credential/approle"
 	vaulthttp "github.com/hashicorp/vault/http"
 	"github.com/hashicorp/vault/sdk/logical"
 	hashivault "github.com/hashicorp/vault/vault"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scailabs/scaivault-go/internal/vaultchecks"
+	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
 	"github.com/scailabs/scaivault-go/scaivault/vault"
 )
+
+// newCluster starts a real cluster of three.
+func newCluster(t *testing.T) *hashivault.TestCluster {
+	t.Helper()
+	cluster := hashivault.NewTestCluster(t,
+		&hashivault.CoreConfig{
+			Logger:             hclog.NewNullLogger(),
+			LogicalBackends:    map[string]logical.Factory{"kv": kv.Factory},
+			CredentialBackends: map[string]logical.Factory{"approle": approle.Factory},
+		},
+		&hashivault.TestClusterOptions{NumCores: 3, Logger: hclog.NewNullLogger(), HandlerFunc: vaulthttp.Handler})
+	t.Cleanup(cluster.Cleanup)
+	hashivault.TestWaitActiveForwardingReady(t, cluster.Cores[0].Core)
+	return cluster
+}
 
 // clusterOfThree is a real cluster with a KV v2 mount, and a Source of all its
 // addresses.
 func clusterOfThree(t *testing.T, change ...func(*vault.Config)) (*hashivault.TestCluster, *vault.Source) {
 	t.Helper()
-	cluster := hashivault.NewTestCluster(t,
-		&hashivault.CoreConfig{Logger: hclog.NewNullLogger(), LogicalBackends: map[string]logical.Factory{"kv": kv.Factory}},
-		&hashivault.TestClusterOptions{NumCores: 3, Logger: hclog.NewNullLogger(), HandlerFunc: vaulthttp.Handler})
-	t.Cleanup(cluster.Cleanup)
-	hashivault.TestWaitActiveForwardingReady(t, cluster.Cores[0].Core)
+	cluster := newCluster(t)
 	root := cluster.Cores[0].Client
 	require.NoError(t, root.Sys().MountWithContext(t.Context(), "kv", &api.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
 
@@ -47,6 +62,57 @@ func clusterOfThree(t *testing.T, change ...func(*vault.Config)) (*hashivault.Te
 	_, err = s.Put(t.Context(), "kv/data/first", map[string]any{"v": "1"}, nil)
 	require.NoError(t, err, "while KV v2 prepares the mount, Put waits")
 	return cluster, s
+}
+
+// leaderAndStandbys are the addresses of a cluster's nodes.
+func leaderAndStandbys(t *testing.T, cluster *hashivault.TestCluster) (leader string, standbys []string) {
+	t.Helper()
+	active := activeCore(t, cluster)
+	for _, core := range cluster.Cores {
+		if core != active {
+			standbys = append(standbys, core.Client.Address())
+		}
+	}
+	require.Len(t, standbys, 2)
+	return active.Client.Address(), standbys
+}
+
+// TestSourceAgainstARealCluster runs all checks, and with them the suite for
+// Sources, on clusters of three by all their addresses, the leader's last.
+func TestSourceAgainstARealCluster(t *testing.T) {
+	t.Parallel()
+	vaultchecks.Run(t, func(t *testing.T) vaultchecks.Server {
+		cluster := newCluster(t)
+		leader, standbys := leaderAndStandbys(t, cluster)
+		require.NoError(t, cluster.Cores[0].Client.Sys().UnmountWithContext(t.Context(), "secret")) // a test cluster comes with it
+		return vaultchecks.Server{
+			Addresses: append(standbys, leader),
+			RootToken: cluster.RootToken,
+			TLS:       cluster.Cores[0].TLSConfig(),
+			Seal:      func() { cluster.EnsureCoresSealed(t) },
+		}
+	})
+}
+
+// TestSourceConformsByOneNodeOfARealCluster: by the leader, and by a standby,
+// which passes on what it is asked.
+func TestSourceConformsByOneNodeOfARealCluster(t *testing.T) {
+	t.Parallel()
+	cluster, _ := clusterOfThree(t)
+	leader, standbys := leaderAndStandbys(t, cluster)
+	for name, address := range map[string]string{"leader": leader, "standby": standbys[0]} {
+		client, err := cluster.Cores[0].Client.CloneWithHeaders()
+		require.NoError(t, err)
+		client.SetToken(cluster.RootToken)
+		s, err := vault.NewSource(vault.Config{Client: client, Addresses: []string{address}})
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, s.Close()) })
+		for version, prefix := range []string{"secret/", "kv/data/"} { // a test cluster comes with the first
+			t.Run(fmt.Sprintf("%s, KV v%d", name, version+1), func(t *testing.T) {
+				scaivaulttest.TestSource(t, func(*testing.T) scaivault.Source { return s }, &scaivaulttest.SourceTestOptions{Prefix: prefix})
+			})
+		}
+	}
 }
 
 // activeCore waits for the node that is the leader.

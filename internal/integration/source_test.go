@@ -11,8 +11,8 @@ import (
 
 func TestSourceAgainstARealVault(t *testing.T) {
 	t.Parallel()
-	vaultchecks.Run(t, func(t *testing.T) (address, rootToken string) {
+	vaultchecks.Run(t, func(t *testing.T) vaultchecks.Server {
 		s := realvault.New(t)
-		return s.Address(), s.RootToken()
+		return vaultchecks.Server{Addresses: []string{s.Address()}, RootToken: s.RootToken()}
 	})
 }

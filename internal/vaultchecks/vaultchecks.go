@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package vaultchecks checks the Vault side of the library against a server of
-// which it knows an address and a root token only. So the same checks run
-// against the small Vault of package scaivaulttest and against a real one.
+// which it knows addresses and a root token only. So the same checks run
+// against the small Vault of package scaivaulttest, a real one, and a cluster.
 package vaultchecks
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,9 +20,21 @@ import (
 	"github.com/scailabs/scaivault-go/scaivault/vault"
 )
 
+// A Server is a Vault, or a cluster of them, by what its clients know of it.
+type Server struct {
+	// Addresses are those of its nodes. The Source under test knows them all,
+	// and what prepares a check goes to the first.
+	Addresses []string
+	RootToken string
+	// TLS has the authority of the nodes' certificates. If nil, the system's.
+	TLS *tls.Config
+	// Seal seals all nodes. If nil, sys/seal does, as where there is one.
+	Seal func()
+}
+
 // Run runs all checks, each as a subtest with a server of its own. newServer
 // starts an empty, unsealed Vault, which it closes at the end of the test.
-func Run(t *testing.T, newServer func(t *testing.T) (address, rootToken string)) {
+func Run(t *testing.T, newServer func(t *testing.T) Server) {
 	groups := []map[string]func(*lab){
 		pathChecks(), readChecks(), writeChecks(), conditionChecks(), metadataChecks(), historyChecks(),
 		listChecks(), tokenChecks(), mountChecks(), shapeChecks(), conformanceChecks(),
@@ -40,16 +53,16 @@ func Run(t *testing.T, newServer func(t *testing.T) (address, rootToken string))
 // A lab is a Vault and all that a check needs.
 type lab struct {
 	*testing.T
-	address string
-	root    string
-	admin   *api.Client
-	src     *vault.Source // of the root token
+	server Server
+	root   string
+	admin  *api.Client
+	src    *vault.Source // of the root token
 }
 
-func newLab(t *testing.T, newServer func(t *testing.T) (address, rootToken string)) *lab {
+func newLab(t *testing.T, newServer func(t *testing.T) Server) *lab {
 	t.Helper()
-	l := &lab{T: t}
-	l.address, l.root = newServer(t)
+	l := &lab{T: t, server: newServer(t)}
+	l.root = l.server.RootToken
 	l.admin = l.client(l.root)
 	l.src = l.source(l.root)
 	return l
@@ -58,9 +71,9 @@ func newLab(t *testing.T, newServer func(t *testing.T) (address, rootToken strin
 // client returns a client with connections of its own.
 func (l *lab) client(token string) *api.Client {
 	l.Helper()
-	transport := &http.Transport{}
+	transport := &http.Transport{TLSClientConfig: l.server.TLS.Clone(), ForceAttemptHTTP2: true}
 	l.Cleanup(transport.CloseIdleConnections)
-	client, err := api.NewClient(&api.Config{Address: l.address, HttpClient: &http.Client{Transport: transport}})
+	client, err := api.NewClient(&api.Config{Address: l.server.Addresses[0], HttpClient: &http.Client{Transport: transport}})
 	require.NoError(l, err)
 	client.SetToken(token)
 	return client
@@ -73,6 +86,9 @@ func (l *lab) source(token string) *vault.Source {
 
 func (l *lab) open(cfg vault.Config) *vault.Source {
 	l.Helper()
+	if len(l.server.Addresses) > 1 {
+		cfg.Addresses = l.server.Addresses
+	}
 	src, err := vault.NewSource(cfg)
 	require.NoError(l, err)
 	l.Cleanup(func() { _ = src.Close() }) // what Close says is checked where it matters

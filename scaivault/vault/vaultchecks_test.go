@@ -15,8 +15,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSourceAgainstTheSmallVault(t *testing.T) {
 	t.Parallel()
-	vaultchecks.Run(t, func(t *testing.T) (address, rootToken string) {
+	vaultchecks.Run(t, func(t *testing.T) vaultchecks.Server {
 		v := scaivaulttest.NewVault(t)
-		return v.URL(), v.RootToken()
+		return vaultchecks.Server{Addresses: []string{v.URL()}, RootToken: v.RootToken()}
 	})
 }
