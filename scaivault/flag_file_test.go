@@ -320,7 +320,7 @@ func TestTheEpochMovesWithTheStagesAlone(t *testing.T) {
 // while many read, and nobody gets an answer from before the epoch that he saw.
 func TestNobodySeesAStageThatWasInNoFile(t *testing.T) {
 	t.Parallel()
-	const versions = 1000
+	const versions = 300
 	stage := func(epoch uint64) scaivault.Stage { return scaivault.StageVault + scaivault.Stage(epoch%6) }
 	text := func(epoch uint64) string {
 		return "a/**: " + stage(epoch).String() + "\n" + strings.Repeat("# to fill it\n", int(epoch%7)) + "**: " + stage(epoch+1).String() + "\n"
@@ -328,7 +328,7 @@ func TestNobodySeesAStageThatWasInNoFile(t *testing.T) {
 	flag, path := fileFlag(t, text(0))
 	done := make(chan struct{})
 	var readers sync.WaitGroup
-	for range 8 {
+	for range 4 {
 		readers.Go(func() {
 			for {
 				select {

@@ -332,7 +332,7 @@ func TestMirrorKnownToBeBehindDoesNotAnswer(t *testing.T) {
 // many writers, both sides end with the same, and what was acknowledged last.
 func TestRepairsNeverPutAnOlderValueOverANewer(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		stage := []scaivault.Stage{scaivault.StageCanary, scaivault.StageCutover}[seed%2]
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 7))
