@@ -123,9 +123,7 @@ func TestLoginOfACallAndOfTheBackgroundAreOne(t *testing.T) {
 		for v.RequestCount(http.MethodPut, renewSelf) == 0 {
 			time.Sleep(time.Second)
 		}
-		_, err := clientOf(t, "http://127.0.0.1:8200", v.RoundTripper()).Logical().
-			WriteWithContext(t.Context(), "auth/token/revoke", map[string]any{"token": m.last()})
-		require.NoError(t, err)
+		require.NoError(t, revokeLast(t, v, m))
 		require.NoError(t, read(t, s))
 		require.EqualValues(t, 2, m.logins.Load())
 		time.Sleep(time.Minute)
@@ -133,4 +131,37 @@ func TestLoginOfACallAndOfTheBackgroundAreOne(t *testing.T) {
 		readAtOnce(t, s)
 		require.EqualValues(t, 2, m.logins.Load(), "the token in use was not given back")
 	})
+}
+
+// An outage that ends shortly before the lease does leaves time for an attempt.
+func TestOutageThatEndsJustBeforeTheLeaseIsSurvived(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, s, m := leased(t)
+		m.max = m.ttl // so that nothing but a login helps
+		for range 10 {
+			end := time.Now().Add(time.Hour)
+			readAtOnce(t, s)
+			time.Sleep(30 * time.Minute)
+			v.SetDown(true)
+			time.Sleep(time.Until(end) - 20*time.Second)
+			v.SetDown(false)
+			time.Sleep(time.Until(end) - time.Millisecond)
+			logins := m.logins.Load()
+			time.Sleep(2 * time.Millisecond)
+			readAtOnce(t, s)
+			require.Equal(t, logins, m.logins.Load(), "it was made before the lease ended")
+			require.NoError(t, revokeLast(t, v, m))
+			require.NoError(t, read(t, s)) // begins a new lease
+			require.Equal(t, logins+1, m.logins.Load())
+		}
+	})
+}
+
+// revokeLast takes the token of the last login away.
+func revokeLast(t *testing.T, v *scaivaulttest.Vault, m *method) error {
+	t.Helper()
+	root := clientOf(t, "http://127.0.0.1:8200", v.RoundTripper())
+	_, err := root.Logical().WriteWithContext(t.Context(), "auth/token/revoke", map[string]any{"token": m.last()})
+	return err
 }
