@@ -27,6 +27,15 @@ func pathChecks() map[string]func(*lab) {
 			_, err := l.src.Get(l.Context(), "cubbyhole/x")
 			require.ErrorIs(l, err, scaivault.ErrInvalid)
 			assert.Contains(l, err.Error(), `type "cubbyhole", not KV`)
+			for _, path := range []string{"auth", "auth/token/x", "auth/token/create", "auth/nosuch/data/x"} {
+				_, err = l.src.Get(l.Context(), path)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+				_, err = l.src.Put(l.Context(), path, map[string]any{"a": "b"}, nil)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+				assert.Contains(l, err.Error(), "auth methods", path)
+				_, err = list(l, l.src, path)
+				require.ErrorIs(l, err, scaivault.ErrInvalid, path)
+			}
 		},
 		"nested mounts are found": func(l *lab) {
 			l.mount("team/a/kv", 2)
@@ -119,4 +128,5 @@ func requireMountNotFound(l *lab, err error) {
 	var e *scaivault.Error
 	require.ErrorAs(l, err, &e)
 	assert.Equal(l, vault.CodeMountNotFound, e.Code)
+	assert.Contains(l, err.Error(), "check the path")
 }

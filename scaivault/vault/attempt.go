@@ -5,6 +5,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -183,7 +184,10 @@ func (s *Source) explain(cause error) (reason string, shown error) {
 	if errors.As(cause, &wrapped) {
 		cause = wrapped.Err // the wrapper quotes the whole URL
 	}
+	var cert *tls.CertificateVerificationError
 	switch {
+	case errors.As(cause, &cert):
+		return "the certificate is not trusted; give Config.Client the authority that signed it, by VAULT_CACERT or api.TLSConfig", cert
 	case errors.Is(cause, context.DeadlineExceeded):
 		return "no answer in time", context.DeadlineExceeded
 	case errors.Is(cause, wire.ErrTooLarge):

@@ -254,7 +254,7 @@ func TestTransportErrorsAreTold(t *testing.T) {
 	}()
 	defer func() { _ = garbage.Close(); <-served }()
 	for name, c := range map[string]struct{ address, says string }{
-		"a certificate that nobody signed": {tls.URL, "certificate"},
+		"a certificate that nobody signed": {tls.URL, "is not trusted; give Config.Client the authority"},
 		"plain http behind https":          {strings.Replace(plain.URL, "http:", "https:", 1), "plain http"},
 		"a host that does not exist":       {"https://vault.invalid:8200", "vault.invalid"},
 		"no HTTP at all":                   {"http://" + garbage.Addr().String(), ""},

@@ -148,7 +148,7 @@ func meaningOf(status int, env envelope) (meaning, bool) {
 	case status == http.StatusForbidden:
 		return meaning{scaivault.ErrPermission, "", "no policy of the token allows this"}, true
 	case status == http.StatusNotFound && env.says(textNoRoute):
-		return meaning{scaivault.ErrInvalid, CodeMountNotFound, "no secrets engine is mounted there"}, true
+		return meaning{scaivault.ErrInvalid, CodeMountNotFound, "no secrets engine is mounted there; check the path, which begins with the mount, and the namespace of Config.Client"}, true
 	case status == http.StatusNotFound && env.wrongKVVersion():
 		return meaning{scaivault.ErrInvalid, "", "the mount is KV v2: its paths have data/ behind the mount, as in kv/data/apps/db"}, true
 	case status == http.StatusNotFound && env.says("unsupported path"), status == http.StatusMethodNotAllowed:

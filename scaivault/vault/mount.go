@@ -140,6 +140,9 @@ const (
 // does. It returns nil where Vault does not tell: it answers 403 both for a
 // mount that does not exist and for one that the token has nothing in.
 func (s *Source) lookUpMount(ctx context.Context, t target) (*mount, error) {
+	if covers("auth/", t.path) { // Vault tells the mounts of auth methods, but by other paths
+		return nil, s.invalid(t, "auth/ holds auth methods, and no secrets engine can be mounted there; name a path in a KV mount")
+	}
 	a, err := s.do(ctx, get(t, apiUIMounts+"/"+t.path, ""))
 	if err != nil {
 		return nil, err
