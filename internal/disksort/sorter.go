@@ -17,6 +17,8 @@ import (
 	"iter"
 	"os"
 	"slices"
+
+	"github.com/scailabs/scaivault-go/internal/tempfile"
 )
 
 const (
@@ -88,13 +90,10 @@ func (s *Sorter) Len() int { return s.count }
 // it stays in memory.
 func (s *Sorter) spill() error {
 	if s.file == nil {
-		file, err := os.CreateTemp(s.Dir, "scaivault-*.tmp") // its mode is 0600
+		file, err := tempfile.Create(s.Dir)
 		if err != nil {
 			return fmt.Errorf("sort on disk: %w", err)
 		}
-		// Where the system lets an open file be removed, nothing is left
-		// behind even by a process that is killed. Elsewhere Close does it.
-		_ = os.Remove(file.Name())
 		s.file = file
 	}
 	slices.SortFunc(s.pending, compare)
@@ -169,11 +168,7 @@ func (s *Sorter) Close() error {
 	if file == nil {
 		return nil
 	}
-	err := file.Close()
-	if gone := os.Remove(file.Name()); gone != nil && !errors.Is(gone, os.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	return err
+	return tempfile.Discard(file)
 }
 
 // A part is one sorted sequence of records: in memory, or a run of the file.

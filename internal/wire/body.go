@@ -13,36 +13,55 @@ import (
 // ErrTooLarge says that a body has more bytes than the limit.
 var ErrTooLarge = errors.New("the body is too large")
 
+// A Sink takes a body as it comes and keeps some of it or all.
+type Sink interface {
+	io.Writer
+	// Bytes is what it keeps. Of JSON whose end is missing, that has no end
+	// either.
+	Bytes() []byte
+}
+
 // ReadBody reads a body up to a limit and tells when it stops too early. One that
 // is larger is [ErrTooLarge]. What
 // follows an answer 101 is none, and no ctx would end the reading of it.
 func ReadBody(resp *http.Response, limit int64) ([]byte, error) {
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, nil
-	}
-	if resp.ContentLength > limit {
-		return nil, ErrTooLarge
-	}
 	var b bytes.Buffer
-	rest := io.LimitedReader{R: resp.Body}
-	if length := resp.ContentLength; length > 0 {
+	if length := resp.ContentLength; length > 0 && length <= limit {
 		b.Grow(int(min(length, 1<<20)) + bytes.MinRead) // read to the end without growing
-		rest.N = length - 1
-		if _, err := b.ReadFrom(&rest); err != nil {
-			return nil, err
-		}
-		if resp.ProtoMajor == 1 && isCutOff(b.Bytes()) {
-			return b.Bytes(), nil
-		}
 	}
-	rest.N = min(limit, math.MaxInt64-1) + 1 - int64(b.Len())
-	if _, err := b.ReadFrom(&rest); err != nil {
+	if err := ReadBodyTo(&b, resp, limit); err != nil {
 		return nil, err
 	}
-	if int64(b.Len()) > limit {
-		return nil, ErrTooLarge
-	}
 	return b.Bytes(), nil
+}
+
+// ReadBodyTo is ReadBody for one who need not keep the whole body.
+func ReadBodyTo(to Sink, resp *http.Response, limit int64) error {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	if resp.ContentLength > limit {
+		return ErrTooLarge
+	}
+	read := int64(0)
+	rest := io.LimitedReader{R: resp.Body}
+	if length := resp.ContentLength; length > 0 {
+		rest.N = length - 1
+		n, err := io.Copy(to, &rest)
+		if err != nil {
+			return err
+		}
+		if resp.ProtoMajor == 1 && isCutOff(to.Bytes()) {
+			return nil
+		}
+		read = n
+	}
+	rest.N = min(limit, math.MaxInt64-1) + 1 - read
+	n, err := io.Copy(to, &rest)
+	if err == nil && read+n > limit {
+		err = ErrTooLarge
+	}
+	return err
 }
 
 // isCutOff tells of a body but for its last byte whether it is JSON that one

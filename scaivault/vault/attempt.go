@@ -65,12 +65,33 @@ func (d *attempt) send(ctx context.Context) (*answer, error) {
 		x.index.record(resp.Header)
 	}
 	a := &answer{status: resp.StatusCode, header: resp.Header, left: true, unsent: d.direct}
-	if a.body, err = wire.ReadBody(resp, x.maxBytes); err != nil {
+	if err := a.readBody(resp, x.r.lists, x.maxBytes); err != nil {
 		e := d.failed(ctx, err)
 		e.Status = a.status
 		return a, e
 	}
 	return a, nil
+}
+
+// readBody reads the answer to its end, a listing without keeping its names in
+// memory.
+func (a *answer) readBody(resp *http.Response, lists bool, limit int64) (err error) {
+	if !lists || !a.success() {
+		a.body, err = wire.ReadBody(resp, limit)
+		return err
+	}
+	var r namesReader
+	if err = wire.ReadBodyTo(&r, resp, limit); err != nil {
+		r.names.discard()
+		return err
+	}
+	a.body = r.Bytes()
+	if _, ok := a.envelope(); !ok {
+		r.names.discard() // it may well be asked for again
+		return nil
+	}
+	a.names = &r.names
+	return nil
 }
 
 // bounded ends ctx with the attempt. A read whose caller leaves no more time

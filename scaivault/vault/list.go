@@ -97,7 +97,7 @@ func (l *lister) below(ctx context.Context, prefix string) {
 }
 
 // start finds the first folder and lists it.
-func (l *lister) start(ctx context.Context, t target) (place, folderKeys, error) {
+func (l *lister) start(ctx context.Context, t target) (place, *names, error) {
 	ctx, done, err := l.s.begin(ctx, t)
 	if err != nil {
 		return place{}, nil, err
@@ -132,7 +132,7 @@ func (l *lister) start(ctx context.Context, t target) (place, folderKeys, error)
 
 // startUnknown lists where Vault does not tell the mount. KV v1 lists the path
 // as it is; KV v2 says that it does not.
-func (s *Source) startUnknown(ctx context.Context, t target) (place, folderKeys, error) {
+func (s *Source) startUnknown(ctx context.Context, t target) (place, *names, error) {
 	asIs := place{mount: &mount{prefix: t.path + "/", version: 1}}
 	a, err := s.fetchKeys(ctx, t, asIs)
 	if err != nil {
@@ -143,6 +143,7 @@ func (s *Source) startUnknown(ctx context.Context, t target) (place, folderKeys,
 	if hasData && (a.status == http.StatusForbidden || ok && env.wrongKVVersion()) {
 		m := &mount{prefix: prefix, version: 2}
 		p, _ := m.folder(t.path)
+		a.names.discard()
 		if a, err = s.fetchKeys(ctx, t, p); err != nil {
 			return place{}, nil, err
 		}
@@ -171,7 +172,7 @@ func (l *lister) walk(ctx context.Context, p place, depth int) bool {
 }
 
 // folder is one request, as a call of its own.
-func (l *lister) folder(ctx context.Context, t target, p place) (folderKeys, error) {
+func (l *lister) folder(ctx context.Context, t target, p place) (*names, error) {
 	ctx, done, err := l.s.begin(ctx, t)
 	if err != nil {
 		return nil, err
@@ -185,13 +186,19 @@ func (l *lister) folder(ctx context.Context, t target, p place) (folderKeys, err
 }
 
 // each yields what is in a folder, and goes into the folders in it.
-func (l *lister) each(ctx context.Context, p place, keys folderKeys, depth int) bool {
+func (l *lister) each(ctx context.Context, p place, keys *names, depth int) bool {
+	defer keys.discard()
 	base := p.folderPath() + "/"
 	name := p.name
 	if name != "" {
 		name += "/"
 	}
-	for key := range keys.all() {
+	for key, err := range keys.all() {
+		if err != nil {
+			e := l.s.failure(target{"list", strings.TrimSuffix(base, "/")}, scaivault.ErrUnavailable, "the names could not be read back from the disk")
+			e.Err = err
+			return l.fail(e)
+		}
 		folder, isFolder := strings.CutSuffix(key, "/")
 		switch {
 		case !isFolder:
@@ -215,11 +222,13 @@ func (p place) folderPath() string { return p.api(partData) }
 // fetchKeys asks for a folder. It is a GET, which net/http repeats on a new
 // connection where the old one was closed under it; Vault treats it as LIST.
 func (s *Source) fetchKeys(ctx context.Context, t target, p place) (*answer, error) {
-	return s.do(ctx, get(t, p.api(partMetadata), "list=true"))
+	r := get(t, p.api(partMetadata), "list=true")
+	r.lists = true
+	return s.do(ctx, r)
 }
 
-// keys reads a folder's names. One that does not exist has none.
-func (s *Source) keys(t target, a *answer) (folderKeys, error) {
+// keys are a folder's names. One that does not exist has none.
+func (s *Source) keys(t target, a *answer) (*names, error) {
 	if !a.success() {
 		if e := s.refusal(t, a); !errors.Is(e, scaivault.ErrNotFound) {
 			return nil, e
@@ -227,33 +236,15 @@ func (s *Source) keys(t target, a *answer) (folderKeys, error) {
 		return nil, nil
 	}
 	env, ok := a.envelope()
-	var keys folderKeys
+	var left []byte // of the list, once the names were taken out
 	jsonvalue.EachMember(env.data, func(name, value []byte) {
 		if string(name) == "keys" {
-			keys = value
+			left = value
 		}
 	})
-	if !ok || !keys.valid() {
+	if !ok || string(left) != "[]" {
+		a.names.discard()
 		return nil, s.strange(t, a, "the answer is not a listing")
 	}
-	return keys, nil
-}
-
-// folderKeys are the names in a folder, as Vault has written them: a folder can
-// hold a million, which decoded would take several times the memory.
-type folderKeys []byte
-
-// valid tells whether they are a list of names.
-func (k folderKeys) valid() bool {
-	names := true
-	list := jsonvalue.EachElement(k, func(name []byte) { names = names && name[0] == '"' })
-	return list && names
-}
-
-// all yields the names in order.
-func (k folderKeys) all() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		more := true
-		jsonvalue.EachElement(k, func(name []byte) { more = more && yield(jsonvalue.String(name)) })
-	}
+	return a.names, nil
 }

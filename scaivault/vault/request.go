@@ -17,6 +17,7 @@ type request struct {
 	body   []byte
 	header http.Header // in place of the Source's own headers; nil for those and the token
 	reads  bool        // may be repeated whatever happened
+	lists  bool        // the names of a success are kept apart
 }
 
 // An answer is a whole answer, whatever its status. Where there was none, it
@@ -25,8 +26,9 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	left   bool // the request, or some of it, may have reached Vault
-	unsent bool // a refusal of a node that may not pass requests on: nobody else has seen it
+	names  *names // what was taken out of the body of a listing; nil for nothing
+	left   bool   // the request, or some of it, may have reached Vault
+	unsent bool   // a refusal of a node that may not pass requests on: nobody else has seen it
 
 	parsed, isVault bool // what follows is read from body
 	env             envelope

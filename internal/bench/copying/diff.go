@@ -34,9 +34,10 @@ func DiffLoop(ctx context.Context, url string, n int) error {
 	defer done()
 	bare := newBare(url)
 	defer bare.CloseIdleConnections()
+	estate := &Services{Secrets: n} // for the names
 	for i := range n {
-		if err := compareOne(ctx, client, bare, name(i)); err != nil {
-			return fmt.Errorf("%s: %w", name(i), err)
+		if err := compareOne(ctx, client, bare, estate.name(i)); err != nil {
+			return fmt.Errorf("%s: %w", estate.name(i), err)
 		}
 	}
 	return nil

@@ -93,10 +93,10 @@ func (c Counts) Total() int {
 // Start starts the services as a process of their own. They end with the func.
 func Start(ctx context.Context, s *Services) (url string, stop func() error, err error) {
 	settings, err := json.Marshal(struct {
-		Secrets, Limit int
-		Filled         bool
-		Delay          time.Duration
-	}{s.Secrets, s.Limit, s.Filled, s.Delay})
+		Secrets, Folder, Limit int
+		Filled                 bool
+		Delay                  time.Duration
+	}{s.Secrets, s.Folder, s.Limit, s.Filled, s.Delay})
 	if err != nil {
 		return "", nil, err
 	}

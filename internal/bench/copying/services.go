@@ -28,6 +28,7 @@ const (
 // what is written they keep one bit.
 type Services struct {
 	Secrets int           // how many there are
+	Folder  int           // how many of them are in a folder; if zero, 100
 	Filled  bool          // ScaiVault has them all from the start
 	Delay   time.Duration // added to every answer
 	Limit   int           // writes in a minute, of which a second's may come at once; 0 for none
@@ -40,15 +41,25 @@ type Services struct {
 	refused int
 }
 
+// folder is how many secrets are in a folder.
+func (s *Services) folder() int {
+	if s.Folder == 0 {
+		return folderSize
+	}
+	return s.Folder
+}
+
 // name is the n-th secret's name below either root.
-func name(n int) string { return fmt.Sprintf("team-%05d/s%02d", n/folderSize, n%folderSize) }
+func (s *Services) name(n int) string {
+	return fmt.Sprintf("team-%05d/s%02d", n/s.folder(), n%s.folder())
+}
 
 // number is the inverse of name, or -1.
 func (s *Services) number(name string) int {
 	folder, secret, ok := strings.Cut(name, "/")
 	f, err1 := strconv.Atoi(strings.TrimPrefix(folder, "team-"))
 	n, err2 := strconv.Atoi(strings.TrimPrefix(secret, "s"))
-	if number := f*folderSize + n; ok && err1 == nil && err2 == nil && number < s.Secrets {
+	if number := f*s.folder() + n; ok && err1 == nil && err2 == nil && number < s.Secrets {
 		return number
 	}
 	return -1
@@ -122,11 +133,11 @@ func (s *Services) keys(folder string) string {
 		fmt.Fprintf(&b, format, n)
 	}
 	if folder = strings.Trim(folder, "/"); folder == "" {
-		for f := range (s.Secrets + folderSize - 1) / folderSize {
+		for f := range (s.Secrets + s.folder() - 1) / s.folder() {
 			add(`"team-%05d/"`, f)
 		}
 	} else if f, err := strconv.Atoi(strings.TrimPrefix(folder, "team-")); err == nil {
-		for n := range min(folderSize, s.Secrets-f*folderSize) {
+		for n := range min(s.folder(), s.Secrets-f*s.folder()) {
 			add(`"s%02d"`, n)
 		}
 	}
@@ -212,7 +223,7 @@ func (s *Services) batch(w http.ResponseWriter, r *http.Request) {
 
 // entry is a copy in ScaiVault, with its mark.
 func (s *Services) entry(n int) string {
-	return `{"path":"` + scaiRoot + "/" + name(n) + `","data":` + value + `,"version":1,"secret_type":"json","metadata":{"migration_source":"` + vaultRoot + "/" + name(n) +
+	return `{"path":"` + scaiRoot + "/" + s.name(n) + `","data":` + value + `,"version":1,"secret_type":"json","metadata":{"migration_source":"` + vaultRoot + "/" + s.name(n) +
 		`","migration_source_version":"1","migration_version":"1","migration_write_id":"w","migration_source_time":"` + written + `"}}`
 }
 
@@ -228,7 +239,7 @@ func (s *Services) list(w http.ResponseWriter, r *http.Request) {
 		if b.String()[b.Len()-1] == '}' {
 			b.WriteByte(',')
 		}
-		b.WriteString(`{"path":"` + scaiRoot + "/" + name(n) + `","version":1,"secret_type":"json","updated_at":"` + written + `"}`)
+		b.WriteString(`{"path":"` + scaiRoot + "/" + s.name(n) + `","version":1,"secret_type":"json","updated_at":"` + written + `"}`)
 	}
 	b.WriteString(`]`)
 	if next := first + pageSize; next < s.Secrets {

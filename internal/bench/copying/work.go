@@ -160,6 +160,7 @@ func (b *bare) put(ctx context.Context, path string, data map[string]any) error 
 func Load(ctx context.Context, url string, n int) error {
 	client := newBare(url)
 	defer client.CloseIdleConnections()
+	estate := &Services{Secrets: n} // for the names
 	var data map[string]any
 	if err := json.Unmarshal([]byte(value), &data); err != nil {
 		return err
@@ -182,7 +183,7 @@ func Load(ctx context.Context, url string, n int) error {
 			return client.do(ctx, http.MethodGet, fmt.Sprintf("kv/metadata/apps/team-%05d?list=true", from/folderSize), nil)
 		}
 		for i := from; i < min(n, from+folderSize); i++ {
-			paths = append(paths, scaiRoot+"/"+name(i))
+			paths = append(paths, scaiRoot+"/"+estate.name(i))
 		}
 		batch := func() error {
 			return client.do(ctx, http.MethodPost, "secrets/batch", map[string]any{"paths": paths, "options": map[string]any{"include_metadata": true}})
@@ -190,8 +191,8 @@ func Load(ctx context.Context, url string, n int) error {
 		requests <- batch
 		for i := from; i < min(n, from+folderSize); i++ {
 			requests <- func() error {
-				err := client.do(ctx, http.MethodGet, vaultRoot+"/"+name(i), nil)
-				return errors.Join(err, client.put(ctx, name(i), data))
+				err := client.do(ctx, http.MethodGet, vaultRoot+"/"+estate.name(i), nil)
+				return errors.Join(err, client.put(ctx, estate.name(i), data))
 			}
 		}
 		requests <- batch

@@ -69,7 +69,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := b.limited(ctx); err != nil {
 		return err
 	}
-	return b.memory(ctx, sizes)
+	if err := b.memory(ctx, "in folders of 100", 0, sizes); err != nil {
+		return err
+	}
+	largest := sizes[len(sizes)-1]
+	return b.memory(ctx, "in one folder", largest, []int{sizes[0], largest})
 }
 
 // speed compares the loop, the first copy, the second, and the bare load. The
@@ -172,12 +176,12 @@ func (b *bench) limited(ctx context.Context) error {
 }
 
 // memory copies estates of several sizes in processes of their own.
-func (b *bench) memory(ctx context.Context, sizes []int) error {
-	b.print("memory of the copying process\n")
+func (b *bench) memory(ctx context.Context, title string, folder int, sizes []int) error {
+	b.print("memory of the copying process, secrets %s\n", title)
 	least := int64(0)
 	for _, size := range sizes {
 		var r copying.Run
-		err := with(ctx, &copying.Services{Secrets: size}, func(url string) (err error) {
+		err := with(ctx, &copying.Services{Secrets: size, Folder: folder}, func(url string) (err error) {
 			r, err = copying.CopyInAChild(ctx, url)
 			return err
 		})
