@@ -46,29 +46,17 @@ func (t *wireTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// wirePut is the documented body of a write.
-type wirePut struct {
-	Data     json.RawMessage `json:"data"`
-	Type     Type            `json:"secret_type"`
-	Metadata *Metadata       `json:"metadata,omitempty"`
-	Options  *wirePutOptions `json:"options,omitempty"`
-}
-
 type wirePutOptions struct {
 	MaxVersions      int    `json:"max_versions,omitempty"`
 	ExpiresIn        string `json:"expires_in,omitempty"`
 	RotationPolicyID string `json:"rotation_policy_id,omitempty"`
 }
 
-// putBody builds the body of a write, and the data alone.
+// putBody builds the documented body of a write, and the data alone.
 func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMessage, reason string) {
 	raw, reason = wire.EncodeData(data)
 	if reason != "" {
 		return nil, nil, reason
-	}
-	w := wirePut{Data: raw, Type: defaultTo(opts.Type, TypeJSON)}
-	if !opts.Metadata.IsZero() {
-		w.Metadata = &opts.Metadata
 	}
 	expires, ok := wireDuration(opts.ExpiresIn)
 	switch {
@@ -77,14 +65,23 @@ func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMe
 	case opts.MaxVersions < 0:
 		return nil, nil, fmt.Sprintf("PutOptions.MaxVersions is %d; give a positive number, or 0 for the service's default", opts.MaxVersions)
 	}
+	body = append(append(make([]byte, 0, len(raw)+512), `{"data":`...), raw...)
+	body = wire.AppendString(append(body, `,"secret_type":`...), string(defaultTo(opts.Type, TypeJSON)))
+	if !opts.Metadata.IsZero() {
+		metadata, err := opts.Metadata.MarshalJSON()
+		if err != nil {
+			return nil, nil, "PutOptions.Metadata cannot be written as JSON; use strings, numbers, booleans, slices and maps"
+		}
+		body = append(append(body, `,"metadata":`...), metadata...)
+	}
 	if o := (wirePutOptions{opts.MaxVersions, expires, opts.RotationPolicyID}); o != (wirePutOptions{}) {
-		w.Options = &o
+		options, err := wire.Marshal(o)
+		if err != nil {
+			return nil, nil, "the options cannot be written as JSON"
+		}
+		body = append(append(body, `,"options":`...), options...)
 	}
-	body, err := wire.Marshal(w)
-	if err != nil {
-		return nil, nil, "PutOptions.Metadata cannot be written as JSON; use strings, numbers, booleans, slices and maps"
-	}
-	return body, raw, ""
+	return append(body, '}'), raw, ""
 }
 
 // wireDuration writes a duration as the service does, in the largest whole

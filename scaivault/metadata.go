@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
 // A Type is a hint for the consumers of a secret. ScaiVault refuses a type
@@ -101,7 +103,7 @@ func (m Metadata) MarshalJSON() ([]byte, error) {
 	if m.Owner != "" {
 		out[metadataOwner] = m.Owner
 	}
-	return json.Marshal(out)
+	return wire.AppendObject(nil, out)
 }
 
 func (m Metadata) fieldSet(key string) bool {

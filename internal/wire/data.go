@@ -29,32 +29,20 @@ func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
 	if data == nil {
 		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
 	}
-	for _, name := range slices.Sorted(maps.Keys(data)) {
+	raw = append(raw, '{')
+	for i, name := range slices.Sorted(maps.Keys(data)) {
 		if !utf8.ValidString(name) || !validText(data[name]) {
 			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON would alter; encode it, as in base64", cut(name))
 		}
-		if !encodes(data[name]) {
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		var err error
+		if raw, err = appendValue(append(AppendString(raw, name), ':'), data[name]); err != nil { // which could quote the value
 			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name))
 		}
 	}
-	raw, err := Marshal(data)
-	if err != nil {
-		return nil, "the data cannot be written as JSON"
-	}
-	return raw, ""
-}
-
-// encodes tells whether a value can be written as JSON. The cause could quote it.
-func encodes(v any) bool {
-	switch v := v.(type) {
-	case nil, bool, string:
-		return true
-	case json.RawMessage:
-		return v == nil || json.Valid(v)
-	default:
-		_, err := Marshal(v)
-		return err == nil
-	}
+	return append(raw, '}'), ""
 }
 
 func cut(name string) string {

@@ -48,14 +48,14 @@ func taken(body string, length int64) (listing bool, all []string, err error) {
 func TestNamesAreTakenOutOfAListing(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string][]string{
-		`{"request_id":"r","data":{"keys":["a","b/"]}}`:                             {"a", "b/"},
+		`{"request_id":"r","data":{"keys":["a","b/"]}}`:                              {"a", "b/"},
 		"\n{ \"data\" : { \"keys\" : [ \"a\" ,\n\"b\" ] } , \"request_id\":\"r\" } ": {"a", "b"},
-		`{"request_id":"r","data":{"keys":[]}}`:                                     nil,
-		`{"d\u0061ta":{"k\u0065ys":["\u00e4\"]}\\"]},"request_id":"r"}`:             {`ä"]}\`},
-		`{"request_id":"r","data":{"keys":["a"],"keys":["b"]}}`:                     {"b"},
-		`{"request_id":"r","data":{"x":["keys",{"keys":["no"]}],"keys":["a"]}}`:     {"a"},
-		`{"request_id":"r","keys":["no"],"data":{"key_info":{},"keys":["a"]}}`:      {"a"},
-		"{\"request_id\":\"r\",\"data\":{\"keys\":[\"\xff\"]}}":                     {"\uFFFD"},
+		`{"request_id":"r","data":{"keys":[]}}`:                                      nil,
+		`{"d\u0061ta":{"k\u0065ys":["\u00e4\"]}\\"]},"request_id":"r"}`:              {`ä"]}\`},
+		`{"request_id":"r","data":{"keys":["a"],"keys":["b"]}}`:                      {"b"},
+		`{"request_id":"r","data":{"x":["keys",{"keys":["no"]}],"keys":["a"]}}`:      {"a"},
+		`{"request_id":"r","keys":["no"],"data":{"key_info":{},"keys":["a"]}}`:       {"a"},
+		"{\"request_id\":\"r\",\"data\":{\"keys\":[\"\xff\"]}}":                      {"\uFFFD"},
 	} {
 		listing, all, err := taken(body, -1)
 		require.NoError(t, err, body)
