@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,7 +120,21 @@ func (c *copier) writeCheckpoint(ctx context.Context, file string, head listingH
 			err = errors.Join(err, temp.Close(), os.Remove(temp.Name()))
 		}
 	}()
-	w := bufio.NewWriter(temp)
+	if failures, err = c.writeListing(ctx, temp, head); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{temp.Sync, temp.Close} {
+		if err = step(); err != nil {
+			return nil, err
+		}
+	}
+	return failures, os.Rename(temp.Name(), file)
+}
+
+// writeListing writes the lines of a checkpoint. Without an error, all of them
+// were taken.
+func (c *copier) writeListing(ctx context.Context, to io.Writer, head listingHead) (failures []job, err error) {
+	w := bufio.NewWriter(to)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	err = enc.Encode(head)
@@ -141,15 +156,10 @@ func (c *copier) writeCheckpoint(ctx context.Context, file string, head listingH
 	if err == nil {
 		err = enc.Encode(listingLine{End: &count, Partial: len(failures) > 0})
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = w.Flush()
 	}
-	for _, step := range []func() error{w.Flush, temp.Sync, temp.Close} {
-		if err = step(); err != nil {
-			return nil, err
-		}
-	}
-	return failures, os.Rename(temp.Name(), file)
+	return failures, err
 }
 
 // readCheckpoint reads the file through, as long as emit wants more, and

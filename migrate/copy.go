@@ -44,8 +44,10 @@ type CopyOptions struct {
 	ReadAll bool
 	// FindDeleted also lists the destination, at the end, and reads the
 	// source's metadata of each secret there, to find copies of ours whose
-	// source is no longer even listed. If false, only those are seen that are
-	// listed or that a rule names.
+	// source is no longer even listed: it was deleted from KV v1, or from KV v2
+	// with its metadata. They are [DeletedInSource]. If false, only those are
+	// seen that are listed or that a rule names, and the report says so by
+	// [Report.DeletedNotSought].
 	FindDeleted bool
 	// Checkpoint is a local file that keeps the names of all secrets, so that
 	// a run that was killed need not list them again. It is made, with mode
@@ -190,6 +192,7 @@ func newCopy(from From, to To, m *scaivault.Mapping, opts CopyOptions) (*copier,
 	case opts.plan != nil && (opts.Checkpoint != "" || opts.FindDeleted):
 		return nil, invalid(op, "Checkpoint and FindDeleted are of no use with a plan, which has all names already")
 	}
+	r.report.DeletedNotSought = opts.plan == nil && !opts.FindDeleted && r.route.lists()
 	c := newCopier(r, from, to, opts)
 	if opts.FindDeleted {
 		if err := c.canFindDeleted(op); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -200,4 +201,32 @@ func TestCopyNamesTheVersionItCopied(t *testing.T) {
 		assert.Equal(t, version, scai.mark(t, webInScai).SourceVersion)
 	}
 	assert.Equal(t, 2, scai.writes())
+}
+
+// Values that do not fit into one answer of a batch are copied, compared and
+// verified all the same.
+func TestCopyAndDiffOfLargeValues(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
+	for i := range 110 {
+		e.vault.Seed(fmt.Sprintf("kv/data/apps/s%03d", i), map[string]any{"v": strings.Repeat("x", 4<<10)})
+	}
+	client, err := scaivault.NewClient(scaivault.ClientConfig{
+		URLs: []string{"https://scaivault.example"}, Token: scaivault.StaticToken(e.scai.IssueToken("sa:migrator")),
+		HTTPClient: &http.Client{Transport: e.scai.RoundTripper()}, MaxResponseBytes: 64 << 10,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, client.Close()) })
+	m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+	for _, want := range []migrate.Outcome{migrate.Created, migrate.Unchanged} {
+		report, err := migrate.Copy(t.Context(), e.source, client, m, nil)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		require.Equal(t, map[migrate.Outcome]int{want: 110}, report.Counts)
+	}
+	require.Equal(t, 110, e.scaiWrites())
+	report, err := migrate.Diff(t.Context(), e.source, client, m, nil)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	require.Equal(t, map[migrate.Outcome]int{migrate.Same: 110}, report.Counts)
 }

@@ -69,8 +69,16 @@ func TestCopyFindsWhatIsNoLongerListed(t *testing.T) {
 	require.NoError(t, e.source.Delete(ctx, "secret/gone"))
 	require.NoError(t, e.source.Delete(ctx, "kv/data/apps/listed"))
 
-	report, err := migrate.Copy(ctx, e.source, e.client, m, &migrate.CopyOptions{FindDeleted: true})
+	report, err := migrate.Copy(ctx, e.source, e.client, m, nil)
 	require.NoError(t, err)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.DeletedInSource: 1, migrate.Unchanged: 2}, report.Counts, report.String())
+	assert.True(t, report.DeletedNotSought, "two are kept, and that is said")
+	assert.Contains(t, report.String(), "copies of secrets that vault no longer lists, which are kept; FindDeleted finds them")
+
+	report, err = migrate.Copy(ctx, e.source, e.client, m, &migrate.CopyOptions{FindDeleted: true})
+	require.NoError(t, err)
+	assert.False(t, report.DeletedNotSought)
+	assert.NotContains(t, report.String(), "no longer lists")
 	assert.Equal(t, map[migrate.Outcome]int{migrate.DeletedInSource: 3, migrate.Unchanged: 2}, report.Counts, report.String())
 	for i, path := range []string{"kv/data/apps/gone", "kv/data/apps/listed", "secret/gone"} {
 		assert.Equal(t, path, report.Problems[i].From)
@@ -78,6 +86,11 @@ func TestCopyFindsWhatIsNoLongerListed(t *testing.T) {
 	report, err = migrate.Copy(ctx, e.source, e.client, m, &migrate.CopyOptions{FindDeleted: true, Prefixes: []string{"secret"}})
 	require.NoError(t, err)
 	assert.Equal(t, map[migrate.Outcome]int{migrate.DeletedInSource: 1, migrate.Unchanged: 1}, report.Counts, report.String())
+
+	exact := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/kept", ScaiVault: "environments/production/kept"})
+	report, err = migrate.Copy(ctx, e.source, e.client, exact, nil)
+	require.NoError(t, err)
+	assert.False(t, report.DeletedNotSought, "what a rule names is met, listed or not")
 
 	_, err = migrate.Copy(ctx, newVaultSide(), onlyTo{newScaiVaultSide()}, billing(t), &migrate.CopyOptions{FindDeleted: true})
 	require.ErrorIs(t, err, scaivault.ErrInvalid)

@@ -42,6 +42,12 @@ type Report struct {
 	Unmapped int `json:"unmapped,omitempty"`
 	// Elsewhere is how many secrets belong to other shards, and are no items.
 	Elsewhere int `json:"elsewhere,omitempty"`
+	// DeletedNotSought says of a Copy that it went by what the source lists, and
+	// did not look for copies of secrets that were removed there so that they
+	// are no longer listed: KV v2 lists a deleted secret, and KV v1 does not,
+	// nor does KV v2 one whose metadata was deleted. Such copies are kept, and
+	// [CopyOptions.FindDeleted] finds them.
+	DeletedNotSought bool `json:"deleted_not_sought,omitempty"`
 	// Rounded is how many of the different items differ by nothing but digits
 	// that KV v2 rounds away; see [Item.Rounded].
 	Rounded int `json:"rounded,omitempty"`
@@ -166,6 +172,9 @@ func (r *Report) String() string {
 	b.WriteByte('\n')
 	if text := r.countsText(false); text != "" {
 		b.WriteString(text + "\n")
+	}
+	if r.DeletedNotSought {
+		fmt.Fprintf(&b, "not looked for: copies of secrets that %s no longer lists, which are kept; FindDeleted finds them\n", r.From)
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, item := range r.Problems {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -273,4 +274,21 @@ func TestItemLogKeepsWhatItIsTold(t *testing.T) {
 	assert.Equal(t, want, got[1])
 	require.Error(t, log.Add(migrate.Item{}), "the zero outcome is none")
 	require.NoError(t, log.Close())
+}
+
+// A report that does not fit on the disk is an error, however short it is.
+func TestReportsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	defer func() { assert.NoError(t, full.Close()) }()
+	report, log := diffed(t)
+	for format, render := range renderers {
+		err := render(report, full, log.All())
+		require.ErrorIs(t, err, syscall.ENOSPC, format)
+		require.ErrorContains(t, err, "write the report", format)
+		require.ErrorIs(t, render(report, full, nil), syscall.ENOSPC, format)
+	}
 }

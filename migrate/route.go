@@ -22,6 +22,14 @@ type route struct {
 	exact  map[string]struct{} // names on the from side that a rule gives exactly
 }
 
+// lists tells whether some rule is about all that a listing holds.
+func (r *route) lists() bool {
+	return slices.ContainsFunc(r.rules, func(rule scaivault.Rule) bool {
+		_, tail := splitPattern(r.near(rule))
+		return tail
+	})
+}
+
 func newRoute(op string, m *scaivault.Mapping, cluster string, from scaivault.Side) (*route, error) {
 	r := &route{mapping: m, from: from, exact: map[string]struct{}{}}
 	all := m.Rules()

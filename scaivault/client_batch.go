@@ -68,6 +68,9 @@ func (e *BatchError) MarshalText() ([]byte, error) { return []byte(e.Error()), n
 // is among those, and is not sent. If ctx ends, the rest is among them too. A
 // path that is given twice is read once; no paths at all are an empty map.
 //
+// Where the values make an answer larger than [ClientConfig.MaxResponseBytes],
+// the secrets are asked for in halves, and those in halves, down to one.
+//
 // What an answer leaves out, or says to be unavailable or rate limited, is asked
 // for once more, all of it together, after the wait that the service asks for;
 // unless [RetryConfig.MaxRetries] is negative or ctx ends before.
@@ -108,10 +111,18 @@ type batch struct {
 	retryAfter time.Duration
 }
 
-// ask asks for paths, which differ, one request after the other.
+// ask asks for paths, which differ, one request after the other; in halves where
+// their values make an answer too large.
 func (b *batch) ask(ctx context.Context, paths []string) {
 	for chunk := range slices.Chunk(paths, maxBatch) {
-		if err := b.askChunk(ctx, chunk); err != nil {
+		err := b.askChunk(ctx, chunk)
+		var large tooLargeError
+		switch {
+		case err == nil:
+		case errors.As(err, &large) && len(chunk) > 1:
+			b.ask(ctx, chunk[:len(chunk)/2])
+			b.ask(ctx, chunk[len(chunk)/2:])
+		default:
 			for _, path := range chunk {
 				b.failed[path] = batchFailure(err, path)
 			}

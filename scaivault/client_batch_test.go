@@ -154,3 +154,31 @@ func TestSecretOfABatchKeepsOnlyItself(t *testing.T) { // alone, as it measures
 	runtime.KeepAlive(small)
 	runtime.KeepAlive(body)
 }
+
+// What does not fit into one answer is asked for in smaller batches, and what
+// does not fit alone is the only one that fails.
+func TestBatchIsCutWhereItsAnswerIsTooLarge(t *testing.T) {
+	t.Parallel()
+	server := scaivaulttest.NewServer(t, &scaivaulttest.ServerOptions{NoLimits: true})
+	var paths []string
+	for i := range 100 {
+		path := fmt.Sprintf("large/s%03d", i)
+		size := 4 << 10
+		if i == 42 {
+			size = 70 << 10
+		}
+		server.Seed(path, map[string]any{"v": strings.Repeat("x", size)})
+		paths = append(paths, path)
+	}
+	c := newTestClient(t, server.URL(), func(cfg *scaivault.ClientConfig) {
+		cfg.Token, cfg.MaxResponseBytes = scaivault.StaticToken(server.IssueToken("sa:reader")), 64<<10
+	})
+	found, err := c.GetBatch(t.Context(), paths)
+	var failed *scaivault.BatchError
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, failed.Errors, 1)
+	require.ErrorIs(t, failed.Errors["large/s042"], scaivault.ErrUnavailable)
+	require.ErrorContains(t, failed.Errors["large/s042"], "MaxResponseBytes")
+	require.Len(t, found, 99)
+	require.Less(t, len(server.Requests()), 25, "not one by one")
+}
