@@ -3,12 +3,14 @@
 package vault_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -154,6 +156,39 @@ func TestReadsDemandWhatWasWritten(t *testing.T) {
 	require.Equal(t, [][]string{nil, {state}, {state}, {state}}, demanded)
 	require.NoError(t, read(t, sourceOf(t, client)))
 	require.Nil(t, demanded[4], "another Source demands nothing")
+}
+
+// A state that is demanded for ever would fail the reads of a cluster that was
+// restored from before. States of one cluster that do not cover each other are
+// demanded both.
+func TestWhatWasWrittenIsDemandedForAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := base64.StdEncoding.EncodeToString([]byte("v1:cluster:2:1:ab"))
+		second := base64.StdEncoding.EncodeToString([]byte("v1:cluster:1:2:ab"))
+		v, _ := small(t)
+		v.Seed(kvPath, map[string]any{"p": "q"})
+		var demanded []string
+		state := first
+		s := sourceOf(t, clientOf(t, "http://127.0.0.1:8200", roundTripper(func(r *http.Request) (*http.Response, error) {
+			demanded = r.Header.Values("X-Vault-Index")
+			resp, err := v.RoundTripper().RoundTrip(r)
+			if err == nil && r.Method == http.MethodPut {
+				resp.Header.Set("X-Vault-Index", state)
+			}
+			return resp, err
+		})))
+		for _, state = range []string{first, second} {
+			_, err := s.Put(t.Context(), kvPath, map[string]any{"p": state}, nil)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Minute)
+		require.NoError(t, read(t, s))
+		require.ElementsMatch(t, []string{first, second}, demanded)
+		time.Sleep(time.Nanosecond)
+		require.NoError(t, read(t, s))
+		require.Empty(t, demanded)
+	})
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
