@@ -92,6 +92,28 @@ func TestReadGoesOnToTheNextAddress(t *testing.T) {
 	}
 }
 
+// A caller who gives up says nothing of the node that was asked.
+func TestNodeIsNotSkippedForACallerWhoGaveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newNodes(t, 2)
+		s := c.source(t)
+		require.NoError(t, read(t, s))
+		remove := c.nodes[0].Inject(scaivaulttest.Fault{Hang: true})
+		for range 10 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Millisecond, cancel)
+			_, err := s.Get(ctx, kvPath)
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		remove()
+		before := c.nodes[0].RequestCount("", "/v1/kv/**")
+		require.NoError(t, read(t, s))
+		require.Equal(t, before+1, c.nodes[0].RequestCount("", "/v1/kv/**"))
+		require.Zero(t, c.nodes[1].RequestCount("", "/v1/kv/**"))
+	})
+}
+
 var noLeader = scaivaulttest.Fault{Status: 500, Code: "x", Message: "local node not active but active cluster node not found"}
 
 func redirect(to string) scaivaulttest.Fault {
