@@ -35,14 +35,10 @@ func (r *run) walkSubtree(ctx context.Context, prefix string, emit func(job) boo
 	found := alone
 	for entry, err := range r.pace.listing(ctx, r.from, prefix) {
 		found = top
-		j := failedListing(prefix, err)
-		if err == nil {
-			if r.isExact(entry.Path) {
-				continue // read by its own rule
-			}
-			j = r.newJob(entry.Path, listed)
+		if err == nil && r.isExact(entry.Path) {
+			continue // read by its own rule
 		}
-		if !emit(j) {
+		if !emit(r.listedJob(prefix, entry, err)) {
 			return false
 		}
 	}
@@ -107,6 +103,14 @@ func (r *run) newJob(path string, found finding) job {
 		j.refused = scaivault.ValidatePath(to)
 	}
 	return j
+}
+
+// listedJob makes a job of what a listing gives.
+func (r *run) listedJob(prefix string, entry scaivault.Entry, err error) job {
+	if err != nil {
+		return failedListing(prefix, err)
+	}
+	return r.newJob(entry.Path, listed)
 }
 
 func failedListing(prefix string, err error) job {
