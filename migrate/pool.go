@@ -92,7 +92,9 @@ func (p *pool) run(ctx context.Context, walk walkFunc, workers int) {
 	close(p.results)
 }
 
-// gather collects what walk finds into chunks.
+// gather collects what walk finds into chunks. A chunk that is full waits for one
+// job more, or for the end of the walk: so whoever sees the last job done sees
+// that the walk is over.
 func (p *pool) gather(ctx context.Context, walk walkFunc) {
 	var chunk []job
 	undecided := 0
@@ -106,12 +108,15 @@ func (p *pool) gather(ctx context.Context, walk walkFunc) {
 		}
 	}
 	walk(ctx, func(j job) bool {
+		full := undecided == p.size || len(chunk) == maxChunk || p.size == 1 && len(chunk) == 1
+		if full && !send() {
+			return false
+		}
 		chunk = append(chunk, j)
 		if j.decided == nil {
 			undecided++
 		}
-		full := undecided == p.size || len(chunk) == maxChunk || p.size == 1
-		return ctx.Err() == nil && (!full || send())
+		return ctx.Err() == nil
 	})
 	if len(chunk) > 0 {
 		send()
