@@ -27,6 +27,8 @@ type Proposal struct {
 	// Collisions is how many ScaiVault paths more than one secret would have.
 	// As long as there are any, nothing is settled and WriteTo refuses.
 	Collisions int
+	// LeftOut is how many secrets are left out by [ProposalOptions.Exclude].
+	LeftOut int
 	// Unmapped is how many secrets have no name: an earlier rule gave it to
 	// another secret, or no rule can name them, as their own name holds "*", a
 	// level "." or a control character. UnmappedNames are the first 1,000.
@@ -34,6 +36,7 @@ type Proposal struct {
 	UnmappedNames []string
 
 	exact   bool
+	chosen  *selection
 	rules   []scaivault.Rule // of the mapping, which follow
 	cluster string
 	size    int64            // of the file in bytes
@@ -202,23 +205,28 @@ func (p *Proposal) Err() error {
 			}
 			break
 		}
-		return &scaivault.Error{
-			Kind: scaivault.ErrConflict, Op: "propose mapping",
-			Reason: reason + "; put an exact rule for all but one of them into the mapping, and propose again",
+		reason += "; put an exact rule for all but one of them into the mapping, and propose again"
+		if p.Unmapped > 0 {
+			reason += "; also, " + p.unmappedReason()
 		}
+		return &scaivault.Error{Kind: scaivault.ErrConflict, Op: "propose mapping", Reason: reason}
 	case p.Unmapped > 0:
-		return invalid("propose mapping", fmt.Sprintf("%d secrets have no name; first: %s; give each one by an exact rule, or rename it in Vault where its name holds what no rule can name",
-			p.Unmapped, printable(p.UnmappedNames[0])))
+		return invalid("propose mapping", p.unmappedReason())
 	case p.Secrets == 0:
 		return &scaivault.Error{Kind: scaivault.ErrNotFound, Op: "propose mapping", Reason: "no secret was found; check the mapping, the prefixes, and what the token may list"}
 	}
 	return nil
 }
 
+func (p *Proposal) unmappedReason() string {
+	return fmt.Sprintf("%d secrets have no name; first: %s; give each one by an exact rule, or, where its name holds what no rule can name, rename it in Vault or leave it out by Exclude",
+		p.Unmapped, printable(p.UnmappedNames[0]))
+}
+
 // String is a summary for people, with the first collisions.
 func (p *Proposal) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d secrets, renamed: %d, collisions: %d, without a name: %d\n", p.Vault, p.Secrets, p.Renamed, p.Collisions, p.Unmapped)
+	fmt.Fprintf(&b, "%s: %d secrets, renamed: %d, collisions: %d, without a name: %d, left out: %d\n", p.Vault, p.Secrets, p.Renamed, p.Collisions, p.Unmapped, p.LeftOut)
 	shown := 0
 	for c, err := range p.Colliding() {
 		if err != nil || shown == maxProblems {

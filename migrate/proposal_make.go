@@ -22,6 +22,10 @@ type ProposalOptions struct {
 	// only secrets whose names are not allowed get a rule, and the rules of
 	// the mapping follow.
 	Exact bool
+	// Exclude are patterns of names in Vault, as [CopyOptions] has them, of
+	// secrets that are not to be moved: they get no rule, and collide with
+	// nothing. Exclude them from the plan too. If nil, none.
+	Exclude []string
 	// Cluster is the cluster of this Vault in the mapping. May be empty.
 	Cluster string
 	// TempDir is where the names are sorted. If empty, the system's directory
@@ -56,8 +60,12 @@ func ProposeMapping(ctx context.Context, vault From, m *scaivault.Mapping, opts 
 	if err != nil {
 		return nil, err
 	}
+	chosen, err := newSelection(op, nil, opts.Exclude, Shard{})
+	if err != nil {
+		return nil, err
+	}
 	p := &Proposal{
-		Vault: vault.Name(), exact: opts.Exact, rules: m.Rules(), cluster: opts.Cluster,
+		Vault: vault.Name(), exact: opts.Exact, chosen: chosen, rules: m.Rules(), cluster: opts.Cluster,
 		names: &disksort.Sorter{Dir: opts.TempDir},
 	}
 	err = p.list(ctx, vault, r)
@@ -108,6 +116,10 @@ func (p *Proposal) fail(err error) {
 func (p *Proposal) name(r *route, path string) error {
 	p.Secrets++
 	if _, ok := r.exact[path]; ok {
+		return nil
+	}
+	if p.chosen.leftOut(path) != "" {
+		p.LeftOut++
 		return nil
 	}
 	to, ok := r.there(path)

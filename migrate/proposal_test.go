@@ -47,6 +47,26 @@ func strangeName(i int, random *rand.Rand) string {
 	return strings.Join(levels, "/") + fmt.Sprintf("-%d", i)
 }
 
+func TestProposalLeavesOutWhatIsExcluded(t *testing.T) {
+	t.Parallel()
+	vault := newVaultSide()
+	for _, name := range []string{"star*", "tmp/Db", "tmp/db", "Upper"} {
+		vault.seed("kv/data/apps/"+name, `{"v":1}`)
+	}
+	p, err := migrate.ProposeMapping(t.Context(), vault, apps(t), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	require.ErrorIs(t, p.Err(), scaivault.ErrConflict)
+	assert.Contains(t, p.Err().Error(), "also, 1 secrets have no name; first: kv/data/apps/star*", "all there is to do, at once")
+	p, err = migrate.ProposeMapping(t.Context(), vault, apps(t), &migrate.ProposalOptions{Exclude: []string{"kv/data/apps/star*", "kv/data/apps/tmp/**"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	require.NoError(t, p.Err())
+	assert.Equal(t, []int{4, 3, 1, 0, 0}, []int{p.Secrets, p.LeftOut, p.Renamed, p.Collisions, p.Unmapped})
+	_, err = migrate.ProposeMapping(t.Context(), vault, apps(t), &migrate.ProposalOptions{Exclude: []string{""}})
+	require.ErrorIs(t, err, scaivault.ErrInvalid)
+}
+
 func TestProposedMappingNamesTenThousandStrangeSecrets(t *testing.T) {
 	t.Parallel()
 	for _, exact := range []bool{false, true} {
