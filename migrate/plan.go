@@ -111,11 +111,7 @@ type PlanItem struct {
 
 // String is one line: the sign, both names, the action and why.
 func (i PlanItem) String() string {
-	line := i.Action.Sign() + " " + Item{From: i.From, To: i.To}.names() + ": " + i.Action.String()
-	if i.Reason != "" {
-		line += ": " + i.Reason
-	}
-	return line
+	return i.Action.Sign() + " " + Item{From: i.From, To: i.To}.names() + ": " + i.why()
 }
 
 // record is the item as it is sorted and as it stands in a file.

@@ -5,6 +5,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/scailabs/scaivault-go/internal/mark"
@@ -153,7 +154,7 @@ func (r *run) plannedJob(item PlanItem, prints *fingerprinter) job {
 	if !item.Action.Writes() {
 		return job{from: item.From, to: item.To, unmapped: item.Action == ActionNotMapped, decided: &Item{
 			From: item.From, To: item.To, FromVersion: item.FromVersion, ToVersion: item.ToVersion,
-			Outcome: item.Action.outcome(), Reason: "by the plan: " + item.Action.String() + reasonTail(item.Reason),
+			Outcome: item.Action.outcome(), Reason: "by the plan: " + item.why(),
 		}}
 	}
 	j := r.newJob(item.From, listed)
@@ -167,9 +168,15 @@ func (r *run) plannedJob(item PlanItem, prints *fingerprinter) job {
 	return j
 }
 
-func reasonTail(reason string) string {
-	if reason == "" {
-		return ""
+// why is the action and its reason, which may begin with the same words.
+func (i PlanItem) why() string {
+	action := i.Action.String()
+	switch {
+	case i.Reason == "":
+		return action
+	case strings.HasPrefix(i.Reason, action):
+		return i.Reason
+	default:
+		return action + ": " + i.Reason
 	}
-	return ": " + reason
 }
