@@ -51,6 +51,11 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 	mapping := flags.String("mapping", "", "the `file` with the mapping, JSON or YAML")
 	versions := flags.Bool("versions", false, "also compare the numbers of the latest versions")
 	metadata := flags.Bool("metadata", false, "also compare metadata")
+	var exclude []string
+	flags.Func("exclude", "leave out the secrets of this `pattern`, such as kv/data/tmp/**; may be repeated", func(pattern string) error {
+		exclude = append(exclude, pattern)
+		return nil
+	})
 	files := reportFiles(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -59,7 +64,7 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 		return exitError
 	}
 	log := &migrate.ItemLog{}
-	report, err := diff(ctx, *mapping, getenv, &migrate.DiffOptions{Versions: *versions, Metadata: *metadata, Each: log.Add})
+	report, err := diff(ctx, *mapping, getenv, &migrate.DiffOptions{Versions: *versions, Metadata: *metadata, Exclude: exclude, Each: log.Add})
 	if report != nil {
 		_, printed := fmt.Fprint(stdout, report)
 		err = errors.Join(err, printed, files.write(report, log))

@@ -9,7 +9,9 @@
 //	go run ./examples/plan apply -mapping mapping.json -in plan.jsonl  # do it
 //
 // The plan belongs under version control beside the mapping: it is sorted lines
-// of JSON, and holds no values. The program reads VAULT_ADDR, VAULT_TOKEN,
+// of JSON, and holds no values. With -fingerprint-key it also notices that a
+// secret of KV v1, which has no versions, was changed after the plan was made.
+// The program reads VAULT_ADDR and VAULT_TOKEN, for make and apply also
 // SCAIVAULT_URL and SCAIVAULT_TOKEN, and ends with
 //
 //	0  all is well
@@ -25,12 +27,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
-	"time"
-
-	"github.com/scailabs/scaivault-go/migrate"
-	"github.com/scailabs/scaivault-go/scaivault"
 )
 
 const (
@@ -44,17 +41,6 @@ func main() {
 	code := command(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
-}
-
-// A task is one run of the program.
-type task struct {
-	services
-	mapping   *scaivault.Mapping // nil for an inventory without one
-	out, in   string
-	instances int
-	ttl       time.Duration
-	versions  bool
-	stdout    io.Writer
 }
 
 // errAttention says that the task was done and something needs attention.
@@ -88,6 +74,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	mapping := flags.String("mapping", "", "the `file` with the mapping, JSON or YAML")
 	flags.StringVar(&t.out, "out", "", "the `file` to write")
 	flags.StringVar(&t.in, "in", "", "the `file` with the plan")
+	key := flags.String("fingerprint-key", "", "a `file` with a random key, as of openssl rand -hex 32, to see at apply that a secret of KV v1 has changed; give it to make and to apply")
+	flags.Func("exclude", "names, make: leave out the secrets of this `pattern`, such as kv/data/tmp/**; may be repeated", func(pattern string) error {
+		t.exclude = append(t.exclude, pattern)
+		return nil
+	})
 	flags.IntVar(&t.instances, "instances", 0, "how many `instances` of services will read the secrets; with -ttl")
 	flags.DurationVar(&t.ttl, "ttl", 0, "how `long` each keeps a secret in its cache")
 	flags.BoolVar(&t.versions, "versions", false, "inventory: also count versions, by one read of metadata for each secret")
@@ -100,90 +91,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 			return err
 		}
 	}
+	if *key != "" {
+		var err error
+		if t.key, err = os.ReadFile(*key); err != nil {
+			return fmt.Errorf("-fingerprint-key: %w", err)
+		}
+	}
+	if t.in == "" && args[0] == "apply" {
+		return errors.New("-in is missing: give the file with the plan")
+	}
 	if t.out == "" && (args[0] == "names" || args[0] == "make") {
 		return errors.New("-out is missing: give the file to write")
 	}
-	if err := t.connect(getenv); err != nil {
+	if err := t.connect(getenv, args[0] == "inventory" || args[0] == "names"); err != nil {
 		return err
 	}
 	return errors.Join(tasks[args[0]](t, ctx), t.close())
-}
-
-func (t *task) inventory(ctx context.Context) error {
-	inventory, err := migrate.TakeInventory(ctx, t.vault, &migrate.InventoryOptions{Mapping: t.mapping, Versions: t.versions})
-	if err != nil {
-		return err
-	}
-	fmt.Fprint(t.stdout, inventory)
-	return attention(inventory.Err())
-}
-
-func (t *task) names(ctx context.Context) error {
-	proposal, err := migrate.ProposeMapping(ctx, t.vault, t.mapping, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = proposal.Close() }() // what is wanted of it is written
-	fmt.Fprint(t.stdout, proposal)
-	if err := proposal.Err(); err != nil {
-		return attention(err)
-	}
-	return replaceFile(t.out, proposal.WriteTo)
-}
-
-func (t *task) plan(ctx context.Context) error {
-	plan, err := migrate.NewPlan(ctx, t.vault, t.scaiVault, t.mapping, &migrate.PlanOptions{Instances: t.instances, TTL: t.ttl})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = plan.Close() }() // what is wanted of it is written
-	fmt.Fprint(t.stdout, plan)
-	if err := replaceFile(t.out, plan.WriteTo); err != nil {
-		return err
-	}
-	return attention(plan.Err())
-}
-
-func (t *task) apply(ctx context.Context) error {
-	file, err := os.Open(t.in)
-	if err != nil {
-		return fmt.Errorf("-in: %w", err)
-	}
-	plan, err := migrate.ReadPlan(file, t.mapping)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	defer func() { _ = plan.Close() }() // it was only read
-	report, err := migrate.CopyPlan(ctx, t.vault, t.scaiVault, plan, nil)
-	if report != nil {
-		fmt.Fprint(t.stdout, report)
-	}
-	if err != nil {
-		return err
-	}
-	return attention(report.Err())
-}
-
-func attention(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", errAttention, err)
-}
-
-// replaceFile writes a file beside the old one and puts it in its place when it
-// is whole and on the disk.
-func replaceFile(name string, write func(io.Writer) (int64, error)) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".plan-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone already, if all went well
-	if _, err = write(f); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return os.Rename(f.Name(), name)
 }

@@ -56,10 +56,13 @@ func (o *operator) run(t *testing.T, line string) (code int, stdout, stderr stri
 
 func TestFromInventoryToCopy(t *testing.T) {
 	o := newOperator(t)
+	all := o.env
+	o.env = map[string]string{"VAULT_ADDR": all["VAULT_ADDR"], "VAULT_TOKEN": all["VAULT_TOKEN"]} // no more is needed
 	code, out, errs := o.run(t, "inventory -versions -mapping @rules.yaml")
 	require.Equal(t, exitDone, code, errs)
 	assert.Contains(t, out, "name not allowed: kv/data/apps/Billing.Team/db")
 
+	o.env = all
 	code, out, _ = o.run(t, "make -mapping @rules.yaml -out @plan.jsonl")
 	assert.Equal(t, exitAttention, code, "a name is not allowed")
 	assert.Contains(t, out, "1 create, 1 not allowed")
@@ -97,14 +100,18 @@ func TestCollisionsAndMistakesAreTold(t *testing.T) {
 	assert.Contains(t, errs, "exact rule")
 	assert.NoFileExists(t, o.file("mapping.json"))
 
+	require.NoError(t, os.WriteFile(o.file("short"), []byte("0123"), 0o600))
 	for line, says := range map[string]string{
 		"":                                   "say what to do",
 		"fly":                                "say what to do",
 		"make":                               "-mapping is missing",
 		"make -mapping @none.yaml":           "-mapping",
 		"make -mapping @rules.yaml":          "-out is missing",
+		"apply -mapping @rules.yaml":         "-in is missing",
 		"apply -mapping @rules.yaml -in @no": "-in",
-		"apply -mapping @rules.yaml -in @rules.yaml": "header",
+		"make -mapping @rules.yaml -out @p -fingerprint-key @no":    "-fingerprint-key",
+		"make -mapping @rules.yaml -out @p -fingerprint-key @short": "openssl rand",
+		"apply -mapping @rules.yaml -in @rules.yaml":                "header",
 	} {
 		code, _, errs := o.run(t, line)
 		assert.Equal(t, exitError, code, line)
@@ -112,4 +119,41 @@ func TestCollisionsAndMistakesAreTold(t *testing.T) {
 	}
 	code, _, _ = o.run(t, "make -h")
 	assert.Equal(t, exitDone, code)
+}
+
+func TestAChangeInKV1IsSeenByTheFingerprint(t *testing.T) {
+	o := newOperator(t)
+	o.vault.Mount("old", 1)
+	o.vault.Seed("old/a", map[string]any{"password": "hunter2"})
+	o.vault.Seed("old/b.tmp", map[string]any{"password": "hunter2"})
+	require.NoError(t, os.WriteFile(o.file("old.yaml"), []byte("rules:\n  - vault: old/**\n    scaivault: old/**\n"), 0o600))
+	require.NoError(t, os.WriteFile(o.file("key"), []byte(strings.Repeat("k", 32)), 0o600))
+	code, _, errs := o.run(t, "make -mapping @old.yaml -out @plan.jsonl -exclude old/*.tmp -fingerprint-key @key")
+	require.Equal(t, exitDone, code, errs)
+	code, _, errs = o.run(t, "apply -mapping @old.yaml -in @plan.jsonl")
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, errs, "-fingerprint-key is missing")
+	o.vault.Seed("old/a", map[string]any{"password": "hunter22"})
+	code, out, _ := o.run(t, "apply -mapping @old.yaml -in @plan.jsonl -fingerprint-key @key")
+	assert.Equal(t, exitAttention, code)
+	assert.Contains(t, out, "1 source changed")
+}
+
+func TestAFullDiskIsAnErrorAndADeviceIsNotReplaced(t *testing.T) {
+	o := newOperator(t)
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	require.NoError(t, os.Symlink("/dev/full", o.file("full")))
+	code, _, errs := o.run(t, "make -mapping @rules.yaml -out @full")
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, errs, "no space left")
+	target, err := os.Readlink(o.file("full"))
+	require.NoError(t, err)
+	assert.Equal(t, "/dev/full", target)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, full.Close()) }()
+	code = command(t.Context(), []string{"inventory"}, func(key string) string { return o.env[key] }, full, &bytes.Buffer{})
+	assert.Equal(t, exitError, code, "a table that nobody saw is no success")
 }

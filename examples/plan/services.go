@@ -16,10 +16,10 @@ import (
 // services are the two services.
 type services struct {
 	vault     *vault.Source
-	scaiVault *scaivault.Client
+	scaiVault *scaivault.Client // nil for what looks at Vault alone
 }
 
-func (s *services) connect(getenv func(string) string) error {
+func (s *services) connect(getenv func(string) string, vaultAlone bool) error {
 	cfg := api.DefaultConfig()
 	if cfg.Error != nil {
 		return cfg.Error
@@ -33,6 +33,9 @@ func (s *services) connect(getenv func(string) string) error {
 	if s.vault, err = vault.NewSource(vault.Config{Client: apiClient}); err != nil {
 		return err
 	}
+	if vaultAlone {
+		return nil
+	}
 	s.scaiVault, err = scaivault.NewClient(scaivault.ClientConfig{
 		URLs: []string{getenv("SCAIVAULT_URL")}, Token: scaivault.StaticToken(getenv("SCAIVAULT_TOKEN")),
 	})
@@ -42,7 +45,13 @@ func (s *services) connect(getenv func(string) string) error {
 	return nil
 }
 
-func (s *services) close() error { return errors.Join(s.scaiVault.Close(), s.vault.Close()) }
+func (s *services) close() error {
+	err := s.vault.Close()
+	if s.scaiVault != nil {
+		err = errors.Join(err, s.scaiVault.Close())
+	}
+	return err
+}
 
 func readMapping(file string) (*scaivault.Mapping, error) {
 	if file == "" {
