@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A lane owns every goroutine of a Store, or of a cache of tokens. Comparisons
-// on it are bounded in number and end with Close; work that must be finished is
-// waited for.
+// A lane owns every goroutine of a Store, or of a cache of tokens; those of a crew
+// it counts while they are at work. Comparisons on it are bounded in number and
+// end with Close; work that must be finished is waited for.
 type lane struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of the Store's own work
 	cancel context.CancelFunc

@@ -31,6 +31,7 @@ type Store struct {
 	clock    *coarse.Clock
 	hits     stripe.Set
 	group    singleflight.Group
+	crew     crew
 	alarms   alarms
 	breakers breakers
 	lane     *lane
@@ -180,6 +181,7 @@ func (s *Store) Close() error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	s.lane.stop()
+	s.crew.end()
 	_ = s.clock.Close() // has no error
 	s.unwatchFlag()
 	limit := s.cfg.Mirror.timeout() + s.cfg.Failover.attemptTimeout()

@@ -88,6 +88,5 @@ func (s *Store) askComparing(f *flight, now standing) result {
 func (f *flight) layReady(res result) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.spare = res
-	f.tell()
+	f.lay(res)
 }

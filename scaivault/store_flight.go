@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -20,6 +20,7 @@ import (
 type flight struct {
 	store   *Store
 	route   route
+	key     string // of the group: no other flight has it, so that none inherits a cancelled one
 	edition uint32 // of the path, when it began; guarded by route.state.mu
 	seq     uint32 // which read of the path it is
 	began   time.Time
@@ -27,6 +28,7 @@ type flight struct {
 	ctx     context.Context    //nolint:containedctx // of the first source's attempt
 	cancel  context.CancelFunc // ends that
 	waiters int                // guarded by route.state.mu
+	begun   atomic.Bool
 	// news is closed when there is something to have before the flight ends.
 	news chan struct{}
 
@@ -34,13 +36,15 @@ type flight struct {
 	attempts     []Attempt
 	authorityErr error
 	rival        rival
-	told         bool   // news is closed
-	spare        result // what may be taken by who cannot wait for the first source
-	hurried      bool   // somebody cannot wait for the first source
-	slow         bool   // somebody took the spare, or the rival was first
-	aborted      bool   // nobody waits any more
-	final        result // how it ended
-	panicked     any    // what a source panicked with
+	told         bool // news is closed
+	// landed is closed at the end; made when there is something to have before.
+	landed   chan struct{}
+	spare    result // what may be taken by who cannot wait for the first source
+	hurried  bool   // somebody cannot wait for the first source
+	slow     bool   // somebody took the spare, or the rival was first
+	aborted  bool   // nobody waits any more
+	final    result // how it ended
+	panicked any    // what a source panicked with
 }
 
 // noEdition is the edition of a flight that nobody else joins, and whose result
@@ -65,12 +69,13 @@ func closedResult(r *route) result {
 }
 
 // board joins the flight under way, if nothing has happened to the path since
-// it began, or starts one. It returns nil after Close.
+// it began, or starts one. It returns nil after Close. Who joins is told of the
+// end by the channel too; who starts one learns it from the flight.
 func (s *Store) board(ctx context.Context, r *route, fresh bool) (*flight, <-chan singleflight.Result) {
 	st := r.state
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	f, key := st.flight, st.path
+	f := st.flight
 	// A caller whose stage is not the path's any more flies alone.
 	alone := st.last != r.stage && st.last != StageUnknown
 	if fresh || alone || f == nil || f.route.stage != r.stage || time.Since(f.began) > s.tooLong() {
@@ -82,18 +87,16 @@ func (s *Store) board(ctx context.Context, r *route, fresh bool) (*flight, <-cha
 		f = s.newFlight(ctx, r)
 		if alone {
 			f.edition = noEdition
-			key += "\x00" + strconv.FormatUint(uint64(f.seq), 10)
 		} else {
-			// Forgotten under the mutex of who joins, so that nobody inherits a
-			// flight that has just ended or was cancelled.
-			s.group.Forget(key)
 			st.flight = f
 		}
-	} else {
-		s.count.joined.Add(1)
+		f.waiters++
+		s.crew.send(f)
+		return f, nil
 	}
+	s.count.joined.Add(1)
 	f.waiters++
-	return f, s.group.DoChan(key, f.fly)
+	return f, s.group.DoChan(f.key, f.fly)
 }
 
 // tooLong is an age at which a flight has a source that does not obey its
@@ -103,7 +106,7 @@ func (s *Store) tooLong() time.Duration { return 3 * s.cfg.Failover.attemptTimeo
 // newFlight makes a flight. Callers hold the state's mu.
 func (s *Store) newFlight(ctx context.Context, r *route) *flight {
 	f := &flight{
-		store: s, route: *r, edition: r.state.edition, seq: r.state.flights,
+		store: s, route: *r, key: r.path + "\x00" + strconv.FormatUint(uint64(r.state.flights), 10), edition: r.state.edition, seq: r.state.flights,
 		began: time.Now(), base: detached{ctx}, news: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithTimeout(&f.base, s.cfg.Failover.attemptTimeout())
@@ -111,9 +114,12 @@ func (s *Store) newFlight(ctx context.Context, r *route) *flight {
 }
 
 // fly is the body of a flight. A panic of a source ends neither the process nor
-// only the call that started the flight: it is raised in each waiter.
+// only the call that started the flight: it is raised in each waiter. It is
+// flown once: who joins may be quicker than the crew, which then comes too late.
 func (f *flight) fly() (any, error) {
-	makeRoom()
+	if f.begun.Swap(true) {
+		return nil, nil //nolint:nilnil // as below
+	}
 	s := f.store
 	returned := false
 	defer func() {
@@ -127,16 +133,6 @@ func (f *flight) fly() (any, error) {
 	f.land(s.ask(f))
 	returned = true
 	return nil, nil //nolint:nilnil // what it came to is in the flight
-}
-
-// makeRoom lets the stack of a new goroutine grow at once to what net/http needs.
-// Else it doubles several times on the way down, and is copied each time with all
-// that lies on it: that is more than all else that the Store adds to a read.
-//
-//go:noinline
-func makeRoom() {
-	var room [9 << 10]byte
-	runtime.KeepAlive(&room)
 }
 
 // detached is a ctx of which the values are left: a flight is not bound to the
@@ -168,6 +164,9 @@ func (f *flight) land(res result) {
 	res = f.store.land(f, res)
 	f.final = res
 	f.tell()
+	if f.landed != nil {
+		close(f.landed)
+	}
 	f.mu.Unlock()
 	if res.err == nil && res.failover {
 		f.store.logFailover(f, res)
@@ -180,6 +179,22 @@ func (f *flight) tell() {
 		f.told = true
 		close(f.news)
 	}
+}
+
+// lay lays ready what may be taken before the end. Callers hold mu.
+func (f *flight) lay(res result) {
+	f.spare = res
+	if f.landed == nil && !f.final.known() {
+		f.landed = make(chan struct{})
+	}
+	f.tell()
+}
+
+// atEnd is closed when a flight has landed that had news before.
+func (f *flight) atEnd() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.landed
 }
 
 // crashed ends a flight whose source panicked, or ended its goroutine.
@@ -237,17 +252,20 @@ func (s *Store) await(ctx context.Context, f *flight, landed <-chan singleflight
 	half := f.half(ctx)
 	news := f.news
 	first := f.ctx.Done()
+	var end <-chan struct{}
 	var over, overdue <-chan time.Time
 	hurry := false
 	for {
 		select {
 		case <-landed:
 			return f.taken(true)
+		case <-end:
+			return f.taken(true)
 		case <-news:
 			if res := f.taken(hurry); res.known() {
 				return res
 			}
-			news, over = nil, time.After(time.Until(f.began.Add(s.cfg.Failover.attemptTimeout())))
+			news, end, over = nil, f.atEnd(), time.After(time.Until(f.began.Add(s.cfg.Failover.attemptTimeout())))
 		case <-half:
 			f.hurry()
 			half, hurry = nil, true
@@ -332,7 +350,7 @@ func (s *Store) leave(f *flight) {
 	last := f.waiters == 0
 	if last && st.flight == f {
 		st.flight = nil
-		s.group.Forget(st.path)
+		s.group.Forget(f.key)
 	}
 	st.mu.Unlock()
 	if last {

@@ -145,8 +145,7 @@ func (f *flight) endRace(a asked) {
 		return
 	}
 	if a.err == nil && (!f.spare.known() || f.spare.failover) { // else the authority has answered
-		f.spare = result{secret: f.label(a.secret, true), side: r.leg.side, failover: true, attempts: f.attempts}
-		f.tell()
+		f.lay(result{secret: f.label(a.secret, true), side: r.leg.side, failover: true, attempts: f.attempts})
 	}
 	f.mu.Unlock()
 }

@@ -128,6 +128,7 @@ var raisers = map[string]string{
 // owners are the files that may start goroutines: they know when these end.
 var owners = map[string]string{
 	"scaivault/lane.go":                                 "the work of a Store",
+	"scaivault/store_crew.go":                           "the reads of a Store: Close waits for those under way and ends who rests",
 	"scaivault/store_repair.go":                         "the last tries of Close, which waits for them",
 	"scaivault/vault/calls.go":                          "the calls of a Source",
 	"migrate/pool.go":                                   "the lanes of a migration",
