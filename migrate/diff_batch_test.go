@@ -149,6 +149,30 @@ func TestDiffOfMetadataIsRefusedOnTheWayBack(t *testing.T) {
 	require.ErrorIs(t, err, scaivault.ErrInvalid)
 }
 
+// Copy puts Vault's own key "owner" elsewhere, as ScaiVault has a field of that
+// name.
+func TestDiffFindsMetadataWhereCopyPutsIt(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	vault.store(webInVault, `{"v":1}`, scaivault.Metadata{Values: map[string]any{"owner": "web"}})
+	copyAll(t, vault, scai)
+	report, err := migrate.Diff(t.Context(), vault, scai, apps(t), &migrate.DiffOptions{Metadata: true})
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+}
+
+func TestDiffComparesNoVersionsWhereThereAreNone(t *testing.T) {
+	t.Parallel()
+	vault, m := unversioned(t)
+	scai := newScaiVaultSide()
+	_, err := migrate.Copy(t.Context(), vault, scai, m, nil)
+	require.NoError(t, err)
+	report, err := migrate.Diff(t.Context(), vault, scai, m, &migrate.DiffOptions{Versions: true})
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Equal(t, 3, report.Count(migrate.Same))
+}
+
 func TestDiffOfASubtreeThatIsNotThereIsNotClean(t *testing.T) {
 	t.Parallel()
 	vault, scai := newVaultSide(), newScaiVaultSide()
@@ -157,6 +181,9 @@ func TestDiffOfASubtreeThatIsNotThereIsNotClean(t *testing.T) {
 	report, err := migrate.Diff(t.Context(), vault, scai, apps(t), &migrate.DiffOptions{Prefixes: []string{"kv/data/apps/none"}})
 	require.NoError(t, err)
 	require.ErrorIs(t, report.Err(), scaivault.ErrNotFound)
+	report, err = migrate.Diff(t.Context(), vault, scai, apps(t), &migrate.DiffOptions{Prefixes: []string{"kv/data/apps/Not-Allowed"}})
+	require.NoError(t, err)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Unreadable: 1}, report.Counts, "a name that is not allowed is not in Vault for that")
 }
 
 func TestDiffLeavesOutWhatCopyLeavesOut(t *testing.T) {

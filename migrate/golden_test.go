@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -70,6 +71,9 @@ func TestGoldenDiff(t *testing.T) {
 	for file, format := range map[string]string{"diff.txt": "text", "diff.jsonl": "lines", "diff.xml": "JUnit"} {
 		golden(t, file, rendered(t, format, report, log.All()))
 	}
+	_, rows, _ := strings.Cut(rendered(t, "HTML", report, log.All()), `id="items">`)
+	rows, _, _ = strings.Cut(rows, "</script>")
+	golden(t, "diff_rows.json", rows+"\n")
 }
 
 func TestGoldenInventory(t *testing.T) {
