@@ -68,11 +68,10 @@ func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMe
 	body = append(append(make([]byte, 0, len(raw)+512), `{"data":`...), raw...)
 	body = wire.AppendString(append(body, `,"secret_type":`...), string(defaultTo(opts.Type, TypeJSON)))
 	if !opts.Metadata.IsZero() {
-		metadata, err := opts.Metadata.MarshalJSON()
-		if err != nil {
+		var err error
+		if body, err = opts.Metadata.appendJSON(append(body, `,"metadata":`...)); err != nil {
 			return nil, nil, "PutOptions.Metadata cannot be written as JSON; use strings, numbers, booleans, slices and maps"
 		}
-		body = append(append(body, `,"metadata":`...), metadata...)
 	}
 	if o := (wirePutOptions{opts.MaxVersions, expires, opts.RotationPolicyID}); o != (wirePutOptions{}) {
 		options, err := wire.Marshal(o)

@@ -86,7 +86,9 @@ func cloneValue(v any) any {
 }
 
 // MarshalJSON writes the metadata as one flat object, as ScaiVault keeps it.
-func (m Metadata) MarshalJSON() ([]byte, error) {
+func (m Metadata) MarshalJSON() ([]byte, error) { return m.appendJSON(nil) }
+
+func (m Metadata) appendJSON(b []byte) ([]byte, error) {
 	out := make(map[string]any, len(m.Values)+3)
 	for k, v := range m.Values {
 		if m.fieldSet(k) {
@@ -103,7 +105,7 @@ func (m Metadata) MarshalJSON() ([]byte, error) {
 	if m.Owner != "" {
 		out[metadataOwner] = m.Owner
 	}
-	return wire.AppendObject(nil, out)
+	return wire.AppendObject(b, out)
 }
 
 func (m Metadata) fieldSet(key string) bool {

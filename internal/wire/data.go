@@ -29,7 +29,7 @@ func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
 	if data == nil {
 		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
 	}
-	raw = append(raw, '{')
+	raw = append(make([]byte, 0, roomFor(data)), '{')
 	for i, name := range slices.Sorted(maps.Keys(data)) {
 		if !utf8.ValidString(name) || !validText(data[name]) {
 			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON would alter; encode it, as in base64", cut(name))
@@ -43,6 +43,21 @@ func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
 		}
 	}
 	return append(raw, '}'), ""
+}
+
+// roomFor is about how many bytes the data takes.
+func roomFor(data map[string]any) int {
+	room := 2
+	for name, v := range data {
+		room += len(name) + 8
+		switch v := v.(type) {
+		case string:
+			room += len(v)
+		case json.RawMessage:
+			room += len(v)
+		}
+	}
+	return room
 }
 
 func cut(name string) string {

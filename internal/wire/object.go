@@ -29,6 +29,18 @@ func AppendObject(b []byte, fields map[string]any) ([]byte, error) {
 
 func appendValue(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
+	case []string:
+		if v == nil {
+			return append(b, "null"...), nil
+		}
+		b = append(b, '[')
+		for i, s := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = AppendString(b, s)
+		}
+		return append(b, ']'), nil
 	case nil:
 		return append(b, "null"...), nil
 	case bool:

@@ -19,7 +19,7 @@ func TestAppendObjectWritesWhatMarshalWrites(t *testing.T) {
 		{},
 		{"b": "plain", "a": nil, "c": true, "d": json.RawMessage(" { \"x\" : [ 1.50 , \"a b\" ] } "), "e": json.RawMessage(nil)},
 		{"quote\"": "back\\slash", "\u2028": "\u2029", "<&>": "<&>", "ä": "ö\x7f", "\x01": "\n", "bad\xff": "\xff"},
-		{"n": 1.5, "i": 7, "num": json.Number("1e400"), "list": []any{"a", nil}, "tags": []string{"<"}, "map": map[string]any{"b": 1, "a": 2}},
+		{"n": 1.5, "i": 7, "num": json.Number("1e400"), "list": []any{"a", nil}, "tags": []string{"<", "b\n"}, "none": []string{}, "nil": []string(nil), "map": map[string]any{"b": 1, "a": 2}},
 	} {
 		if fields == nil {
 			fields = map[string]any{}
