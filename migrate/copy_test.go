@@ -13,6 +13,7 @@ import (
 
 	"github.com/scailabs/scaivault-go/migrate"
 	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
 )
 
 func TestCopyTwiceWritesNothing(t *testing.T) {
@@ -242,4 +243,24 @@ func TestCopyRefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 	assert.Zero(t, vault.gets+scai.gets, "before any I/O")
+}
+
+// A client that writes back the metadata that it has read takes our mark along.
+func TestCopySeesAChangeThatKeptTheMark(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
+	m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+	e.vault.Seed(dbInVault, map[string]any{"v": "ours"})
+	_, err := migrate.Copy(t.Context(), e.source, e.client, m, nil)
+	require.NoError(t, err)
+	copied, err := e.client.Get(t.Context(), dbInScai)
+	require.NoError(t, err)
+	_, err = e.client.Put(t.Context(), dbInScai, map[string]any{"v": "theirs"}, &scaivault.PutOptions{Metadata: copied.Info().Metadata})
+	require.NoError(t, err)
+
+	report, err := migrate.Copy(t.Context(), e.source, e.client, m, nil)
+	require.NoError(t, err)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Conflict: 1}, report.Counts, "the source stands still, and yet the two differ")
+	raw, _ := e.scai.Value(dbInScai)
+	assert.JSONEq(t, `{"v":"theirs"}`, string(raw))
 }
