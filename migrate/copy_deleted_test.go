@@ -145,3 +145,16 @@ func TestCopyReadsAllWhereThatIsAskedFor(t *testing.T) {
 	})
 	assert.Equal(t, map[string]int{"listing": 1, "value read": 1, "batch": 1}, got)
 }
+
+func TestACopyOfAnotherSecretWasNotDeletedInTheSource(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	vault.seed("kv/data/apps/old", `{"v":1}`)
+	report, err := migrate.Copy(t.Context(), vault, scai, mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/old", ScaiVault: "apps/db"}), nil)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+
+	report, err = migrate.Copy(t.Context(), vault, scai, mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/new", ScaiVault: "apps/db"}), nil)
+	require.NoError(t, err)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Skipped: 1}, report.Counts, "there never was such a secret")
+}
