@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/migrate"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -40,6 +41,15 @@ func TestCopyLooksUpAWriteOfUnknownFate(t *testing.T) {
 		{"somebody wrote the same", func(scai *fakeSide) {
 			scai.onPut = func(path string, _ int) error {
 				scai.seed(path, `{"v":1}`)
+				return scai.fail(scaivault.ErrUncertain, "put", path, "")
+			}
+		}, migrate.Unchanged, nil},
+		{"another copy wrote the same", func(scai *fakeSide) {
+			scai.onPut = func(path string, _ int) error {
+				theirs := mark.Mark{Source: webInVault, SourceVersion: 1, Version: 1, WriteID: "theirs"}
+				scai.mu.Lock()
+				scai.store(path, `{"v":1}`, scaivault.Metadata{Values: theirs.AddTo(nil)})
+				scai.mu.Unlock()
 				return scai.fail(scaivault.ErrUncertain, "put", path, "")
 			}
 		}, migrate.Unchanged, nil},
