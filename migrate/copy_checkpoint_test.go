@@ -119,6 +119,7 @@ func TestCheckpointThatWasDamagedIsRefused(t *testing.T) {
 		"no end":         strings.Join(lines[:len(lines)-2], ""),
 		"a name less":    strings.Join(append(lines[:1:1], lines[2:]...), ""),
 		"edited":         strings.Replace(string(whole), `{"name":`, `{"nome":`, 1),
+		"no finding":     strings.Replace(string(whole), `{"name":`, `{"found":9,"name":`, 1),
 		"more behind":    string(whole) + lines[1],
 		"binary":         "\x00\xff" + string(whole),
 	} {
