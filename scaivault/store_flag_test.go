@@ -313,6 +313,7 @@ func TestARolloutWithoutAFreezeIsWarnedOf(t *testing.T) {
 		store := flagStore(t, cfg)
 		_, err := store.Get(t.Context(), "a")
 		require.NoError(t, err)
+		require.NoError(t, store.Close()) // nobody logs from here on
 		return strings.Count(out.String(), warning)
 	}
 	for from := scaivault.StageVault; from <= scaivault.StageScaiVault; from++ {

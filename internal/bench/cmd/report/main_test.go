@@ -62,7 +62,7 @@ func TestReportMeasuresTheTablesThatAreNamed(t *testing.T) {
 func TestReportRefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		`there is no table "all"; there are client, cached, cores, cold, outage, memory`: {"all"},
+		`there is no table "all"; there are client, vault, cached, cores, cold, outage, memory`: {"all"},
 		"must not be negative": {"-rounds", "-1"},
 	} {
 		var stdout, stderr bytes.Buffer
