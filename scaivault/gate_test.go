@@ -112,6 +112,7 @@ func TestGateHoldsADifferentPath(t *testing.T) {
 		_, err := p.store.Get(t.Context(), other)
 		require.NoError(t, err)
 		require.Equal(t, scaivault.StageCanary, scaivault.Stage(seen.Load()), "is judged alone")
+		synctest.Wait()
 		v := p.store.Verdict(appPath, scaivault.StageCanary)
 		require.ErrorContains(t, fmt.Errorf("%s", v), "13 of 13 comparisons were unequal")
 		require.Contains(t, v.String(), "such as "+appPath)

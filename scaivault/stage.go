@@ -93,6 +93,13 @@ func (s Stage) known() bool { return s >= StageVault && s <= StageScaiVault }
 // vaultRules tells whether Vault is the authority.
 func (s Stage) vaultRules() bool { return s < StageCutover }
 
+func (s Stage) authority() Side {
+	if s.vaultRules() {
+		return SideVault
+	}
+	return SideScaiVault
+}
+
 // needs says which sources a Store must have to live at this stage.
 func (s Stage) needs() (scaiVault, vault bool) {
 	switch s {

@@ -8,6 +8,9 @@ import "time"
 // both for a path that was never compared.
 func (s *Store) askCanary(f *flight) result {
 	r := &f.route
+	if r.stage == StageFreeze && r.state.isBehind() == SideVault {
+		return s.askAhead(f)
+	}
 	now := r.state.stand(time.Now(), s.cfg.Compare.maxAge())
 	switch closed := r.scaiVault.breaker.closed(); {
 	case now.first && closed && r.vault.breaker.closed():
@@ -31,6 +34,23 @@ func (s *Store) askCanary(f *flight) result {
 		}
 		return res
 	}
+}
+
+// askAhead is for a path that is frozen on its way back and of which Vault is
+// known to miss the last write: ScaiVault answers until Vault has it, as nobody
+// writes now.
+func (s *Store) askAhead(f *flight) result {
+	r := &f.route
+	f.prepareRival(r.vault, s.cfg.Failover.after(), false)
+	got := f.consult(f.ctx, r.scaiVault, true)
+	if got.err == nil {
+		return f.answer(r.scaiVault, got, false)
+	}
+	f.failed(r.scaiVault, got)
+	if s.canStale(r.state, r.stage) {
+		return f.failure()
+	}
+	return f.rescued(r.vault, f.atLast(r.vault, f.rivalAnswer(r.vault)))
 }
 
 // askClean is for a path whose two sides were equal a moment ago. Whatever

@@ -182,3 +182,61 @@ func TestWhatWasReadOfAMirrorEndsWithTheWrite(t *testing.T) {
 		require.Equal(t, "vB!", p.get(t))
 	})
 }
+
+// TestFrozenPathAnswersWithWhatVaultMisses: on the way back, Vault is the authority
+// from freeze on, and does not answer before it has the last write of cutover.
+func TestFrozenPathAnswersWithWhatVaultMisses(t *testing.T) {
+	t.Parallel()
+	for _, stage := range []scaivault.Stage{scaivault.StageCutover, scaivault.StageScaiVault} {
+		synctest.Test(t, func(t *testing.T) {
+			var flag lever
+			flag.set(stage)
+			p := newPair(t, nil, func(c *scaivault.StoreConfig) { c.Flag = &flag })
+			p.seedBoth()
+			slow := p.vault.Inject(scaivaulttest.Fault{Method: http.MethodPut, Path: "/v1/kv/**", Delay: 3 * time.Second})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := p.store.Put(ctx, appPath, valueB, nil) // returns before it is mirrored
+			require.NoError(t, err)
+			flag.set(scaivault.StageFreeze)
+			require.Equal(t, "sB", p.get(t))
+			slow()
+			time.Sleep(time.Minute)
+			require.Equal(t, "B", p.get(t)[1:])
+			flag.set(scaivault.StageCanary)
+			p.scai.SetDown(true)
+			_, err = p.store.Put(t.Context(), appPath, valueC, nil)
+			require.NoError(t, err)
+			p.scai.SetDown(false)
+			secret, err := p.store.Get(t.Context(), appPath)
+			require.NoError(t, err)
+			password, _ := secret.Field("password")
+			require.Equal(t, "value-c", password, "Vault is the truth once services write there")
+		})
+	}
+}
+
+// TestFrozenPathGoesOnWithoutScaiVault: what this Store has written last comes
+// before what Vault held before.
+func TestFrozenPathGoesOnWithoutScaiVault(t *testing.T) {
+	t.Parallel()
+	for _, stale := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var flag lever
+			flag.set(scaivault.StageCutover)
+			p := newPair(t, nil, func(c *scaivault.StoreConfig) {
+				c.Flag, c.Cache = &flag, scaivault.CacheConfig{TTL: time.Minute, StaleFor: stale}
+			})
+			putWhileDown(t, p, false)
+			flag.set(scaivault.StageFreeze)
+			p.scai.SetDown(true)
+			if stale > 0 {
+				require.Equal(t, "sB", p.get(t))
+			}
+			p.vault.SetDown(false)
+			want := map[bool]string{true: "sB", false: "vA!"}[stale > 0]
+			require.Equal(t, want, p.get(t))
+			p.scai.SetDown(false)
+		})
+	}
+}

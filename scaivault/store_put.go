@@ -125,12 +125,13 @@ func (s *Store) put(ctx context.Context, r *route, data map[string]any, opts *Pu
 		}
 		return nil, err
 	}
+	if r.comparable() {
+		r.state.setBehind(r.other().side) // until it has a copy
+	}
 	written := &Written{Version: w.Version, Source: defaultTo(w.Source, to.source.Name())}
 	if s.mirrors(r) {
 		written.Mirror = s.mirror(ctx, r, opts)
 		mirrored = written.Mirror == nil
-	} else {
-		r.state.setBehind(true)
 	}
 	return written, nil
 }

@@ -60,10 +60,7 @@ func (s *Store) trusts(r *route) bool {
 	if !r.hasOther() {
 		return false
 	}
-	r.state.mu.Lock()
-	behind := r.state.behind
-	r.state.mu.Unlock()
-	return !behind || !s.canStale(r.state, r.stage)
+	return r.state.isBehind() != r.other().side || !s.canStale(r.state, r.stage)
 }
 
 // askAuthority asks the authority, and the other source, where the stage allows
@@ -271,7 +268,7 @@ func (q *question) add(l leg, a asked) {
 
 func (q *question) failed() result {
 	if len(q.attempts) == 1 {
-		return result{err: q.authorityErr, attempts: q.attempts}
+		return result{err: q.attempts[0].Err, attempts: q.attempts}
 	}
 	return result{attempts: q.attempts, err: &FailoverError{
 		Op: q.route.op, Path: q.route.path, Stage: q.route.stage,

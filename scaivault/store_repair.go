@@ -41,7 +41,7 @@ func spread(d time.Duration) time.Duration {
 // mirrorFailed queues a path for repair. The path's state is held once more until
 // the repair is over.
 func (s *Store) mirrorFailed(r *route, opts *PutOptions, cause error) {
-	r.state.setBehind(true)
+	r.state.setBehind(r.other().side)
 	limit := s.cfg.Mirror.maxRepairs()
 	s.repairs.mu.Lock()
 	line := s.repairs.line(r.other().breaker)
@@ -76,7 +76,9 @@ func (s *Store) mirrorFailed(r *route, opts *PutOptions, cause error) {
 
 // mirrorDone takes a path out of the line that a later write has mirrored.
 func (s *Store) mirrorDone(r *route) {
-	r.state.setBehind(false)
+	r.state.mu.Lock()
+	r.state.caughtUp()
+	r.state.mu.Unlock()
 	s.repairs.mu.Lock()
 	line := s.repairs.line(r.other().breaker)
 	if old := line.byPath[r.path]; old != nil && old.place >= 0 {
@@ -293,10 +295,24 @@ func (s *Store) flushLine(line *repairLine, deadline time.Time) {
 	}
 }
 
-func (st *pathState) setBehind(behind bool) {
+func (st *pathState) setBehind(side Side) {
 	st.mu.Lock()
-	st.behind = behind
+	st.behind = side
 	st.mu.Unlock()
+}
+
+func (st *pathState) isBehind() Side {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.behind
+}
+
+// caughtUp says that the mirror holds what the authority had. A write that is
+// under way tells by itself whether it does afterwards. Callers hold mu.
+func (st *pathState) caughtUp() {
+	if st.writing == 0 {
+		st.behind = 0
+	}
 }
 
 // repaired ends what was read of the mirror, and lets the next read at canary
@@ -304,7 +320,7 @@ func (st *pathState) setBehind(behind bool) {
 func (st *pathState) repaired() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.behind = false
+	st.caughtUp()
 	st.turn()
 	if t := st.trial; t != nil && !t.clean {
 		t.notBefore, t.patience = time.Time{}, 0

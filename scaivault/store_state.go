@@ -25,8 +25,8 @@ type pathState struct {
 	// All below is guarded by mu, which is never held across I/O.
 	last Stage
 	dead bool // it made room; another pathState has its path
-	// behind says that the mirror is known to hold an older value.
-	behind bool
+	// behind is the side that is known to hold an older value, or zero.
+	behind Side
 	mu     sync.Mutex
 	// holders are the calls and the work in the background that have it. While
 	// there is one, it makes no room.
@@ -113,6 +113,9 @@ func (st *pathState) enter(stage Stage) {
 	}
 	if !st.last.comparesFirst() || !stage.comparesFirst() {
 		st.trial = nil
+	}
+	if stage != StageFreeze && st.behind == stage.authority() {
+		st.behind = 0 // what it holds is the truth now
 	}
 	st.last = stage
 	st.turn()

@@ -122,6 +122,9 @@ func (st *pathState) endWrite(mirrored bool, now time.Time) {
 	defer st.mu.Unlock()
 	st.writing--
 	st.turn()
+	if mirrored {
+		st.caughtUp()
+	}
 	t := st.trial
 	if t == nil {
 		if !mirrored || !st.last.comparesFirst() {
