@@ -157,7 +157,7 @@ func (s *tokenStore) look(index *map[string]*vaultToken, name string) *vaultToke
 
 // use counts one use and reports whether there was one left.
 func (s *tokenStore) use(t *vaultToken) bool {
-	if t.numUses == 0 {
+	if !t.limited() {
 		return true
 	}
 	s.mu.Lock()
@@ -173,12 +173,12 @@ func (s *tokenStore) use(t *vaultToken) bool {
 func (s *tokenStore) spent(t *vaultToken) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return t.numUses > 0 && t.uses == 0
+	return t.limited() && t.uses == 0
 }
 
 // spend ends a token whose last use this was; t may be nil.
 func (s *tokenStore) spend(t *vaultToken) {
-	if t == nil || t.numUses == 0 {
+	if t == nil || !t.limited() {
 		return
 	}
 	s.mu.Lock()
@@ -270,3 +270,7 @@ func shortDuration(d time.Duration) string {
 	}
 	return s
 }
+
+// limited tells whether the token ends with its last use. A batch token is told a
+// number when it is made and keeps none.
+func (t *vaultToken) limited() bool { return t.numUses > 0 && t.kind != "batch" }

@@ -120,7 +120,10 @@ func (b *tokenBackend) describe(t *vaultToken, id string) *vaultAnswer {
 	if t.kind == "batch" && len(t.policies) == 0 {
 		data["policies"] = nil // a batch token holds itself, and no empty lists
 	}
-	if t.numUses > 0 && t.uses == 0 {
+	if t.kind == "batch" {
+		data["num_uses"] = 0
+	}
+	if t.limited() && t.uses == 0 {
 		data["num_uses"] = -1 // the last use is under way
 	}
 	if t.period > 0 {
