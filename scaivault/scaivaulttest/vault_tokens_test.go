@@ -320,3 +320,22 @@ func TestVaultWarnsOfWhatARoleCannotHave(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"No token found with this accessor"}, revoked.Warnings)
 }
+
+// TestVaultBatchTokensKeepNoNumberOfUses: Vault tells the number when it makes the
+// token, does not keep it, and does not count.
+func TestVaultBatchTokensKeepNoNumberOfUses(t *testing.T) {
+	t.Parallel()
+	v := scaivaulttest.NewVault(t)
+	root := vaultClient(t, v)
+	made, err := root.Logical().Write("auth/token/create", map[string]any{
+		"type": "batch", "num_uses": 2, "explicit_max_ttl": "0", "policies": []string{"default"},
+	})
+	require.NoError(t, err)
+	for range 5 { // more often than it says
+		_, err := withToken(t, root, made.Auth.ClientToken).Auth().Token().LookupSelf()
+		require.NoError(t, err)
+		found, err := root.Logical().Write("auth/token/lookup", map[string]any{"token": made.Auth.ClientToken})
+		require.NoError(t, err)
+		require.Equal(t, json.Number("0"), found.Data["num_uses"])
+	}
+}
