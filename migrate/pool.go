@@ -38,9 +38,11 @@ func stream(ctx context.Context, workers int, walk walkFunc, s steps) iter.Seq[r
 			for range p.results { // let the others end
 			}
 		}()
-		for r := range p.results {
-			if !yield(r) {
-				return
+		for done := range p.results {
+			for _, r := range done {
+				if !yield(r) {
+					return
+				}
 			}
 		}
 	}
@@ -53,14 +55,15 @@ type pool struct {
 	handlers int // chunks under way at once
 	chunks   chan []job
 	tasks    chan func()
-	results  chan result
+	results  chan []result // of a chunk
 }
 
 func newPool(s steps, workers int) *pool {
-	p := &pool{steps: s, size: 1, handlers: workers, chunks: make(chan []job), tasks: make(chan func()), results: make(chan result)}
+	p := &pool{steps: s, size: 1, handlers: workers, chunks: make(chan []job), results: make(chan []result)}
 	if s.look != nil || s.check != nil {
 		p.size, p.handlers = batchSize, 3+workers/batchSize
 	}
+	p.tasks = make(chan func(), p.size) // a chunk is handed over without waiting for each worker
 	return p
 }
 
@@ -144,7 +147,5 @@ func (p *pool) handle(ctx context.Context, chunk []job) {
 	if p.check != nil {
 		p.check(ctx, done)
 	}
-	for _, r := range done {
-		p.results <- r
-	}
+	p.results <- done
 }
