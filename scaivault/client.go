@@ -141,18 +141,20 @@ func (c *Client) renew(ctx context.Context, r request, refused string) (string, 
 }
 
 func (c *Client) checked(ctx context.Context, r request, token string, err error) (string, error) {
-	e := &Error{Kind: ErrUnauthenticated, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path)}
+	reason := ""
+	if err == nil {
+		if reason = checkToken(token); reason == "" {
+			return token, nil
+		}
+	}
+	e := &Error{Kind: ErrUnauthenticated, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path), Reason: reason}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return "", c.interrupted(ctx, e)
 	case err != nil:
 		e.Kind, e.Reason, e.Err = kindOfTokenError(err), "the token source has no token", err
-		return "", e
 	}
-	if e.Reason = checkToken(token); e.Reason != "" {
-		return "", e
-	}
-	return token, nil
+	return "", e
 }
 
 // kindOfTokenError keeps what a token source says about itself.

@@ -115,7 +115,7 @@ func (a *attempt) failed(ctx context.Context, cause error) *Error {
 // status that refuses counts without its body.
 func (a *attempt) broken(ctx context.Context, resp *http.Response, cause error, scrub func(*Error)) error {
 	e := a.failed(ctx, cause)
-	e.Status, e.RequestID = resp.StatusCode, wire.Identifier(resp.Header.Get("X-Request-ID"))
+	e.Status, e.RequestID = resp.StatusCode, wire.RequestID(resp.Header)
 	kind := kindOf(resp.StatusCode, "", false)
 	open := resp.StatusCode/100 == 2 || leavesOpen(&Error{Kind: kind, Status: resp.StatusCode}) // whoever ended the call
 	scrub(e)
@@ -140,11 +140,13 @@ func scrubWords(e *Error, token string, secret []byte) {
 	}
 	e.Message = wire.Scrub(e.Message, token, secret)
 	e.Reason = wire.Scrub(e.Reason, token, nil)
-	if e.Details == nil {
-		return
-	}
-	e.Details = json.RawMessage(wire.Scrub(string(e.Details), token, secret))
-	if !json.Valid(e.Details) { // a number was taken out
+	details := string(e.Details)
+	scrubbed := wire.Scrub(details, token, secret)
+	switch {
+	case scrubbed == details:
+	case json.Valid([]byte(scrubbed)):
+		e.Details = json.RawMessage(scrubbed)
+	default: // a number was taken out
 		e.Details = nil
 	}
 }

@@ -177,7 +177,7 @@ func (b *batch) askChunk(ctx context.Context, paths []string) error {
 	if err != nil {
 		return plain(err)
 	}
-	w, ok := readBatch(ans.body)
+	w, ok := readBatch(ans.body, len(paths))
 	if !ok {
 		return ans.notAnObject(r)
 	}
@@ -208,44 +208,57 @@ type wireBatch struct {
 
 // readBatch reports whether body is one JSON object. Entries that it does not
 // hold as documented are not in the maps.
-func readBatch(body []byte) (w wireBatch, ok bool) {
+func readBatch(body []byte, size int) (w wireBatch, ok bool) {
 	ok = jsonvalue.EachMember(body, func(name, value []byte) {
 		switch string(name) {
 		case "secrets":
-			w.secrets = readEntries(value)
+			w.secrets = readEntries(value, size)
 		case "errors":
-			w.errors = readEntries(value)
+			w.errors = readEntries(value, size)
 		}
 	})
 	return w, ok
 }
 
-// readEntries reads a map by path; it is empty for anything else.
-func readEntries(value []byte) map[string]json.RawMessage {
-	entries := map[string]json.RawMessage{}
-	if isObject(value) {
-		jsonvalue.EachMember(value, func(path, entry []byte) { entries[string(path)] = entry })
+// readEntries reads a map by path, of size entries or less; it is nil for
+// anything else.
+func readEntries(value []byte, size int) (entries map[string]json.RawMessage) {
+	if !isObject(value) {
+		return nil
 	}
+	jsonvalue.EachMember(value, func(path, entry []byte) {
+		if entries == nil {
+			entries = make(map[string]json.RawMessage, size)
+		}
+		entries[string(path)] = entry
+	})
 	return entries
 }
 
 // batchEntryError classifies one entry of a batch, which has no status.
 func batchEntryError(r request, ans *answer, raw json.RawMessage) *Error {
-	var w struct {
-		Code    string          `json:"code"`
-		Message lenient[string] `json:"message"`
-		Details json.RawMessage `json:"details"`
-	}
-	if json.Unmarshal(raw, &w) != nil || wire.Identifier(w.Code) == "" {
+	var code, message string
+	var details json.RawMessage
+	jsonvalue.EachMember(raw, func(name, value []byte) {
+		switch string(name) {
+		case "code":
+			code = jsonvalue.String(value)
+		case "message":
+			message = jsonvalue.String(value)
+		case "details":
+			details = bytes.Clone(value)
+		}
+	})
+	if wire.Identifier(code) == "" {
 		return ans.malformed(r, "the answer to the batch does not hold this path")
 	}
-	kind, ok := kindOfCode[w.Code]
+	kind, ok := kindOfCode[code]
 	if !ok {
 		kind = ErrUnavailable // an unknown code without a status says nothing for certain
 	}
 	e := &Error{
-		Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: w.Code, Message: w.Message.value, Details: w.Details,
-		RequestID: wire.Identifier(ans.header.Get("X-Request-ID")), Reason: advice[w.Code],
+		Kind: kind, Op: r.op, Source: sourceScaiVault, Path: r.path, Code: code, Message: message, Details: details,
+		RequestID: wire.RequestID(ans.header), Reason: advice[code],
 	}
 	if errors.Is(kind, ErrRateLimited) || errors.Is(kind, ErrUnavailable) {
 		e.RetryAfter = wire.RetryAfter(ans.header, time.Now())

@@ -150,7 +150,7 @@ func parseEnvelope(body []byte) (env envelope, ok bool) {
 func answerError(op, path string, status int, header http.Header, body []byte) *Error {
 	e := &Error{
 		Op: op, Source: sourceScaiVault, Path: wire.Printable(path), Status: status,
-		RequestID: wire.Identifier(header.Get("X-Request-ID")), RetryAfter: wire.RetryAfter(header, time.Now()),
+		RequestID: wire.RequestID(header), RetryAfter: wire.RetryAfter(header, time.Now()),
 	}
 	env, wellFormed := parseEnvelope(body)
 	if wellFormed {

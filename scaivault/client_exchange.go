@@ -263,7 +263,7 @@ const notJSON = "the answer is not the JSON that was expected; "
 func (a *answer) malformed(r request, reason string) *Error {
 	e := &Error{
 		Kind: ErrUnavailable, Op: r.op, Source: sourceScaiVault, Path: wire.Printable(r.path),
-		Status: a.status, RequestID: wire.Identifier(a.header.Get("X-Request-ID")), Reason: reason,
+		Status: a.status, RequestID: wire.RequestID(a.header), Reason: reason,
 	}
 	a.scrub(e)
 	return e

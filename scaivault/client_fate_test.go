@@ -322,7 +322,7 @@ func TestPutOnTheWire(t *testing.T) {
 				Metadata: scaivault.Metadata{Description: "d", Tags: []string{"t"}, Owner: "o", Values: map[string]any{"k": json.Number("1.0")}},
 			},
 			`{"data":{},"secret_type":"api_key","metadata":{"description":"d","k":1.0,"owner":"o","scaivault_write_id":"id","tags":["t"]},` +
-				`"options":{"max_versions":5,"expires_in":"36h","rotation_policy_id":"rot_1"}}`,
+				`"options":{"expires_in":"36h","max_versions":5,"rotation_policy_id":"rot_1"}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

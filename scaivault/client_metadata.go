@@ -190,7 +190,7 @@ func findDescription(body []byte, path string) (entry, refused json.RawMessage, 
 	ok = jsonvalue.EachMember(body, func(name, value []byte) {
 		switch string(name) {
 		case "errors":
-			refused = readEntries(value)[path]
+			refused = readEntries(value, 1)[path]
 		case "secrets", "metadata", "data", "items", "results":
 			if found := entryOf(value, path); entry == nil && found != nil {
 				entry = found

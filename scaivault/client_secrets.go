@@ -162,7 +162,7 @@ func isRestorable(words []byte) bool {
 func (c *Client) notPermanent(path string, status int, header http.Header) *Error {
 	return &Error{
 		Kind: ErrInvalid, Op: "delete", Source: sourceScaiVault, Path: path, Status: status,
-		RequestID: wire.Identifier(header.Get("X-Request-ID")), Err: errors.ErrUnsupported,
+		RequestID: wire.RequestID(header), Err: errors.ErrUnsupported,
 		Reason: "the secret is deleted, but the service says that it can still be restored; delete it for good by the service's own tools",
 	}
 }

@@ -46,12 +46,6 @@ func (t *wireTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-type wirePutOptions struct {
-	MaxVersions      int    `json:"max_versions,omitempty"`
-	ExpiresIn        string `json:"expires_in,omitempty"`
-	RotationPolicyID string `json:"rotation_policy_id,omitempty"`
-}
-
 // putBody builds the documented body of a write, and the data alone.
 func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMessage, reason string) {
 	raw, reason = wire.EncodeData(data)
@@ -73,14 +67,25 @@ func putBody(data map[string]any, opts *PutOptions) (body []byte, raw json.RawMe
 			return nil, nil, "PutOptions.Metadata cannot be written as JSON; use strings, numbers, booleans, slices and maps"
 		}
 	}
-	if o := (wirePutOptions{opts.MaxVersions, expires, opts.RotationPolicyID}); o != (wirePutOptions{}) {
-		options, err := wire.Marshal(o)
-		if err != nil {
-			return nil, nil, "the options cannot be written as JSON"
-		}
-		body = append(append(body, `,"options":`...), options...)
+	if options := putOptions(opts, expires); len(options) > 0 {
+		body, _ = wire.AppendObject(append(body, `,"options":`...), options) // numbers and strings have no error
 	}
 	return append(body, '}'), raw, ""
+}
+
+// putOptions are the options that are set.
+func putOptions(opts *PutOptions, expires string) []wire.Member {
+	options := make([]wire.Member, 0, 3)
+	if opts.MaxVersions > 0 {
+		options = append(options, wire.Member{Name: "max_versions", Value: opts.MaxVersions})
+	}
+	if expires != "" {
+		options = append(options, wire.Member{Name: "expires_in", Value: expires})
+	}
+	if opts.RotationPolicyID != "" {
+		options = append(options, wire.Member{Name: "rotation_policy_id", Value: opts.RotationPolicyID})
+	}
+	return options
 }
 
 // wireDuration writes a duration as the service does, in the largest whole

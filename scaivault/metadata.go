@@ -89,21 +89,20 @@ func cloneValue(v any) any {
 func (m Metadata) MarshalJSON() ([]byte, error) { return m.appendJSON(nil) }
 
 func (m Metadata) appendJSON(b []byte) ([]byte, error) {
-	out := make(map[string]any, len(m.Values)+3)
-	for k, v := range m.Values {
-		if m.fieldSet(k) {
-			return nil, fmt.Errorf("metadata key %q is set twice, as a field of Metadata and in Values: set the field alone", k)
+	out := wire.Members(m.Values, 3)
+	for _, v := range out {
+		if m.fieldSet(v.Name) {
+			return nil, fmt.Errorf("metadata key %q is set twice, as a field of Metadata and in Values: set the field alone", v.Name)
 		}
-		out[k] = v
 	}
 	if m.Description != "" {
-		out[metadataDescription] = m.Description
+		out = append(out, wire.Member{Name: metadataDescription, Value: m.Description})
 	}
 	if m.Tags != nil {
-		out[metadataTags] = m.Tags
+		out = append(out, wire.Member{Name: metadataTags, Value: m.Tags})
 	}
 	if m.Owner != "" {
-		out[metadataOwner] = m.Owner
+		out = append(out, wire.Member{Name: metadataOwner, Value: m.Owner})
 	}
 	return wire.AppendObject(b, out)
 }

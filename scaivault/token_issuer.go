@@ -217,7 +217,7 @@ var adviceOfIssuer = map[string]string{
 func (i issuer) refusal(kept *keptAnswer) *Error {
 	e := &Error{
 		Op: i.op, Status: kept.status,
-		RequestID:  wire.Identifier(kept.header.Get("X-Request-ID")),
+		RequestID:  wire.RequestID(kept.header),
 		RetryAfter: wire.RetryAfter(kept.header, time.Now()),
 	}
 	var oauth oauthRefusal

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"unicode/utf8"
 )
@@ -29,17 +28,19 @@ func EncodeData(data map[string]any) (raw json.RawMessage, wrong string) {
 	if data == nil {
 		return nil, "the data is nil; pass map[string]any{} for a secret without fields"
 	}
+	fields := Members(data, 0)
+	sortByName(fields)
 	raw = append(make([]byte, 0, roomFor(data)), '{')
-	for i, name := range slices.Sorted(maps.Keys(data)) {
-		if !utf8.ValidString(name) || !validText(data[name]) {
-			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON would alter; encode it, as in base64", cut(name))
+	for i, f := range fields {
+		if !utf8.ValidString(f.Name) || !validText(f.Value) {
+			return nil, fmt.Sprintf("field %q holds text that is not UTF-8, which JSON would alter; encode it, as in base64", cut(f.Name))
 		}
 		if i > 0 {
 			raw = append(raw, ',')
 		}
 		var err error
-		if raw, err = appendValue(append(AppendString(raw, name), ':'), data[name]); err != nil { // which could quote the value
-			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(name))
+		if raw, err = appendValue(append(AppendString(raw, f.Name), ':'), f.Value); err != nil { // which could quote the value
+			return nil, fmt.Sprintf("field %q cannot be written as JSON; use strings, json.Number, numbers, booleans, slices and maps", cut(f.Name))
 		}
 	}
 	return append(raw, '}'), ""

@@ -15,7 +15,10 @@ const maxRetryAfter = 24 * time.Hour
 // RetryAfter reads the header Retry-After, in seconds or as an HTTP date. It is
 // 0 where there is none, or one that can't be read.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(header.Get("Retry-After"))
+	text := strings.TrimSpace(first(header, "Retry-After"))
+	if text == "" {
+		return 0
+	}
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return time.Duration(min(max(0, seconds), int64(maxRetryAfter/time.Second))) * time.Second
 	}
@@ -25,6 +28,10 @@ func RetryAfter(header http.Header, now time.Time) time.Duration {
 	}
 	return min(max(0, at.Sub(now)), maxRetryAfter)
 }
+
+// RequestID reads the header X-Request-ID. It is "" where there is none, or one
+// that is no id.
+func RequestID(header http.Header) string { return Identifier(first(header, "X-Request-Id")) }
 
 // A Quota is what a service says about a rate limit.
 type Quota struct {
@@ -66,7 +73,9 @@ func first(header http.Header, canonical string) string {
 // leadingNumber reads a number that may be followed by parameters, as in
 // "100;w=60" or "100, 100;w=60".
 func leadingNumber(text string) (int, bool) {
-	text = strings.TrimSpace(text)
+	if text = strings.TrimSpace(text); text == "" {
+		return 0, false
+	}
 	if end := strings.IndexAny(text, ",; "); end >= 0 {
 		text = text[:end]
 	}
@@ -83,7 +92,9 @@ const (
 // resetTime reads a time as Unix seconds or milliseconds, as seconds from now,
 // or as an HTTP date. What it can't read is the zero Time.
 func resetTime(text string, now time.Time) time.Time {
-	text = strings.TrimSpace(text)
+	if text = strings.TrimSpace(text); text == "" {
+		return time.Time{}
+	}
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
 		switch {
 		case !(n >= 0) || n > 1e15:

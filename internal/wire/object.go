@@ -5,22 +5,42 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
-// AppendObject appends a map as Marshal writes it: sorted by name. It is some
-// times faster for what the data and metadata of secrets mostly consist of.
-func AppendObject(b []byte, fields map[string]any) ([]byte, error) {
+// A Member is one of an object.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// Members returns those of a map, with room for a few more.
+func Members(fields map[string]any, more int) []Member {
+	members := make([]Member, 0, len(fields)+more)
+	for name, value := range fields {
+		members = append(members, Member{name, value})
+	}
+	return members
+}
+
+func sortByName(members []Member) {
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// AppendObject appends an object as Marshal writes a map: it sorts the members,
+// whose names differ. It is some times faster for what the data and metadata of
+// secrets mostly consist of.
+func AppendObject(b []byte, members []Member) ([]byte, error) {
+	sortByName(members)
 	b = append(b, '{')
-	for i, name := range slices.Sorted(maps.Keys(fields)) {
+	for i, m := range members {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(AppendString(b, name), ':')
 		var err error
-		if b, err = appendValue(b, fields[name]); err != nil {
+		if b, err = appendValue(append(AppendString(b, m.Name), ':'), m.Value); err != nil {
 			return nil, err
 		}
 	}
@@ -43,6 +63,8 @@ func appendValue(b []byte, v any) ([]byte, error) {
 		return append(b, ']'), nil
 	case nil:
 		return append(b, "null"...), nil
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
 	case string:

@@ -26,7 +26,7 @@ func TestAppendObjectWritesWhatMarshalWrites(t *testing.T) {
 		}
 		want, err := wire.Marshal(fields)
 		require.NoError(t, err)
-		got, err := wire.AppendObject([]byte("before"), fields)
+		got, err := wire.AppendObject([]byte("before"), wire.Members(fields, 0))
 		require.NoError(t, err)
 		require.Equal(t, "before"+string(want), string(got))
 	}
@@ -37,7 +37,7 @@ func TestAppendObjectRefusesWhatMarshalRefuses(t *testing.T) {
 	for _, value := range []any{math.NaN(), func() {}, json.RawMessage("{"), json.RawMessage(""), json.RawMessage(`1 2`), json.Number("x")} {
 		_, err := wire.Marshal(map[string]any{"a": value})
 		require.Error(t, err)
-		_, err = wire.AppendObject(nil, map[string]any{"a": value})
+		_, err = wire.AppendObject(nil, []wire.Member{{Name: "a", Value: value}})
 		require.Error(t, err)
 	}
 }

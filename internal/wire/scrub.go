@@ -19,8 +19,8 @@ const scrubbed = "REDACTED"
 // words, in clear and as JSON writes them: a server may quote what it refuses.
 // It can't know of values that this request did not carry.
 func Scrub(text, token string, data json.RawMessage) string {
-	if text == "" {
-		return ""
+	if text == "" || len(data) == 0 && isPlain(token) && !strings.Contains(text, token) {
+		return text
 	}
 	var values []string
 	values = append(values, token)
@@ -45,6 +45,17 @@ func Scrub(text, token string, data json.RawMessage) string {
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// isPlain tells whether JSON, in whatever way it is written, has no other form
+// of a text than the text itself.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c > '~' || strings.IndexByte(`"\\<>&`, c) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // appendValues collects the values; the names of fields are no secret.
