@@ -103,6 +103,9 @@ func TestScrub(t *testing.T) {
 		require.Equal(t, want, wire.Scrub(text, "skt_abcdef", data))
 	}
 	require.Equal(t, "no data", wire.Scrub("no data", "", nil))
+	require.Equal(t, "REDACTED", wire.Scrub("skt_abcdef", "skt_abcdef", nil))
+	require.Equal(t, `"REDACTED"`, wire.Scrub(`"skt_a\u003cb"`, "skt_a<b", nil), "a token as JSON writes it")
+	require.Equal(t, `"REDACTED"`, wire.Scrub(`"skt_a\"b"`, `skt_a"b`, nil))
 	for _, nested := range []string{`["pass","password-1","password-12"]`, `["password-12","password-1","pass"]`} {
 		require.Equal(t, "REDACTED and REDACTED", wire.Scrub("password-12 and password-1", "", json.RawMessage(nested)), "the rest of a longer value is a part of a secret")
 	}
