@@ -85,7 +85,11 @@ func whereabouts(e endpoint) string {
 // and returns the walk through it. The run knows then how many there are.
 func (c *copier) listFirst(ctx context.Context, file string) (walkFunc, error) {
 	head := c.listingHead()
-	end, err := c.readCheckpoint(file, head, func(job) bool { return true })
+	err := isReplaceable(file)
+	var end listingLine
+	if err == nil {
+		end, err = c.readCheckpoint(file, head, func(job) bool { return true })
+	}
 	var failures []job
 	if errors.Is(err, fs.ErrNotExist) || err == nil && end.Partial {
 		if failures, err = c.writeCheckpoint(ctx, file, head); err == nil {
@@ -106,6 +110,33 @@ func (c *copier) listFirst(ctx context.Context, file string) (walkFunc, error) {
 			emit(failedListing(file, fmt.Errorf("checkpoint: %w", err)))
 		}
 	}, nil
+}
+
+// isReplaceable refuses what is no regular file: a pipe would never be read
+// through, and a device would be replaced.
+func isReplaceable(file string) error {
+	switch info, err := os.Stat(file); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it is made
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return invalid("use", fmt.Sprintf("%s is no regular file but %s; name a file, or one that does not exist yet", file, kindOf(info.Mode())))
+	}
+	return nil
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	default:
+		return mode.Type().String()
+	}
 }
 
 // writeCheckpoint lists everything into the file. It returns what could not be

@@ -53,7 +53,9 @@ type CopyOptions struct {
 	// a run that was killed need not list them again. It is made, with mode
 	// 0600, when they are listed, before anything is copied, holds no values,
 	// and is removed when a run has gone through all of them; in a dry run it
-	// stays. Each shard needs a file of its own. If empty, none.
+	// stays. Each shard needs a file of its own. What is there already and is
+	// no such listing, or no regular file, is [scaivault.ErrInvalid] and stays
+	// as it is. If empty, none.
 	Checkpoint string
 	// FailFast stops the run at the first item that needs attention. If
 	// false, the others are copied.
