@@ -68,7 +68,8 @@ type PlanHeader struct {
 	Counts map[Action]int `json:"counts"`
 	// Sums say how long the plan takes, and what reading will cost.
 	Sums PlanSums `json:"sums"`
-	// Digest is the digest of all further lines.
+	// Digest is the digest of everything else: of this header and all further
+	// lines.
 	Digest string `json:"digest"`
 }
 

@@ -5,8 +5,6 @@ package migrate
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,7 +94,11 @@ func ReadPlan(r io.Reader, m *scaivault.Mapping) (*Plan, error) {
 			return nil, invalid("read plan", "it was made with another mapping, or the mapping was changed since; make a new plan")
 		}
 	}
-	p := &planReader{header: header, items: &disksort.Sorter{}, counts: map[Action]int{}, hash: sha256.New()}
+	sum, err := header.hash()
+	if err != nil {
+		return nil, err
+	}
+	p := &planReader{header: header, items: &disksort.Sorter{}, counts: map[Action]int{}, hash: sum}
 	for lines.Scan() {
 		if err := p.line(bytes.TrimSuffix(lines.Bytes(), []byte{'\r'})); err != nil {
 			return nil, errors.Join(err, p.items.Close())
@@ -204,8 +206,8 @@ func (p *planReader) check() error {
 		return edited(fmt.Sprintf("its header speaks of %d secrets, and there are %d", want, p.number))
 	case !maps.Equal(p.counts, p.header.Counts):
 		return edited("its header counts other actions than there are")
-	case "sha256:"+hex.EncodeToString(p.hash.Sum(nil)) != p.header.Digest:
-		return edited("its lines are not those that the header was made for")
+	case digestText(p.hash) != p.header.Digest:
+		return edited("its header or a line is not as it was made")
 	}
 	return nil
 }

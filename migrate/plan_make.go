@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"hash"
 	"slices"
 	"time"
 
@@ -155,9 +157,12 @@ func (p *Plan) close(opts *PlanOptions) error {
 	return err
 }
 
-// digest is of all lines but the header.
+// digest is of the header without it, and of all further lines.
 func (p *Plan) digest() (string, error) {
-	h := sha256.New()
+	h, err := p.Header.hash()
+	if err != nil {
+		return "", err
+	}
 	for record, err := range p.lines() {
 		if err != nil {
 			return "", err
@@ -165,8 +170,23 @@ func (p *Plan) digest() (string, error) {
 		h.Write(record.Value)
 		h.Write([]byte{'\n'})
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	return digestText(h), nil
 }
+
+// hash begins the digest of a plan.
+func (h PlanHeader) hash() (hash.Hash, error) {
+	h.Digest = ""
+	head, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	sum.Write(head)
+	sum.Write([]byte{'\n'})
+	return sum, nil
+}
+
+func digestText(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
 // A planner makes plan items of what a dry run tells.
 type planner struct {

@@ -257,6 +257,10 @@ func TestReadPlanRefusesWhatIsNotAsItWasMade(t *testing.T) {
 		"swapped":           {swapped, m, "order"},
 		"endless line":      {lines[0] + strings.Repeat("x", 2<<20), m, "longer"},
 		"header edited":     {edit(`"made":`, `"maid":`), m, "header"},
+		"overwrite set":     {edit(`"mapping":`, `"overwrite":true,"mapping":`), m, "edited"},
+		"made later":        {edit(`"made":"2`, `"made":"3`), m, "edited"},
+		"prefix added":      {edit(`"mapping":`, `"prefixes":["kv/data/apps"],"mapping":`), m, "edited"},
+		"sums edited":       {edit(`"writes_per_minute":100`, `"writes_per_minute":900`), m, "edited"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
