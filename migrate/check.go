@@ -92,7 +92,7 @@ func (c *copier) judge(ctx context.Context, item Item, w *written, got *scaivaul
 		return item, true
 	}
 	reason := "the destination does not hold what was written: it was changed while it was copied, or the service altered it"
-	return failed(item, reason, nil), false
+	return failed(item, reason, scaivault.ErrConflict), false
 }
 
 // judgeVersion looks whether somebody else wrote between the look and our

@@ -45,10 +45,11 @@ type listingHead struct {
 type listingLine struct {
 	Name  string  `json:"name,omitempty"`
 	Found finding `json:"found,omitempty"`
-	// End is how many names there are, and Partial says that a part could not
-	// be listed.
-	End     *int `json:"end,omitempty"`
-	Partial bool `json:"partial,omitempty"`
+	// End is how many names there are, Elsewhere how many belong to other
+	// shards, and Partial says that a part could not be listed.
+	End       *int  `json:"end,omitempty"`
+	Elsewhere int64 `json:"elsewhere,omitempty"`
+	Partial   bool  `json:"partial,omitempty"`
 }
 
 func (c *copier) listingHead() listingHead {
@@ -100,6 +101,7 @@ func (c *copier) listFirst(ctx context.Context, file string) (walkFunc, error) {
 		return nil, fmt.Errorf("%s: checkpoint: %w", c.run.op, err)
 	}
 	c.run.total = *end.End + len(failures)
+	c.run.elsewhere.Store(end.Elsewhere)
 	return func(ctx context.Context, emit func(job) bool) {
 		for _, j := range failures {
 			if !emit(j) {
@@ -185,7 +187,7 @@ func (c *copier) writeListing(ctx context.Context, to io.Writer, head listingHea
 		err = context.Cause(ctx)
 	}
 	if err == nil {
-		err = enc.Encode(listingLine{End: &count, Partial: len(failures) > 0})
+		err = enc.Encode(listingLine{End: &count, Elsewhere: c.run.elsewhere.Load(), Partial: len(failures) > 0})
 	}
 	if err == nil {
 		err = w.Flush()
@@ -212,7 +214,7 @@ func (c *copier) readCheckpoint(file string, head listingHead, emit func(job) bo
 	}
 	for count := 0; lines.Scan(); count++ {
 		var line listingLine
-		if strictly(lines.Bytes(), &line) != nil || line.Found > alone || (line.Name == "") == (line.End == nil) {
+		if strictly(lines.Bytes(), &line) != nil || line.Found > empty || (line.Name == "") == (line.End == nil) {
 			return listingLine{}, damaged(file)
 		}
 		if line.End != nil {

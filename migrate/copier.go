@@ -243,8 +243,7 @@ func (c *copier) bring(ctx context.Context, j job, item Item, s sides) result {
 		}
 	}
 	if reason := cannotHold(s.src, s.dst, c.to.Side(), item.To); reason != "" {
-		item.Outcome, item.Reason = Failed, reason
-		return result{item: item}
+		return result{item: failed(item, reason, scaivault.ErrInvalid)}
 	}
 	item.Outcome = Created
 	if s.dst != nil {

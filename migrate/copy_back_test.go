@@ -144,6 +144,7 @@ func TestCopySaysBeforeWritingWhatKV2WouldRound(t *testing.T) {
 				return
 			}
 			assert.Equal(t, 1, report.Count(migrate.Failed))
+			require.ErrorIs(t, report.Err(), scaivault.ErrInvalid)
 			assert.Contains(t, report.String(), "round")
 			assert.Zero(t, vault.writes())
 		})

@@ -46,7 +46,7 @@ func (e Evidence) check(since, logEnd time.Time, waived bool) error {
 		reason = "the audit log has more readers than are kept; look for fewer paths at once"
 	}
 	if reason != "" {
-		return invalid("retire", reason)
+		return invalid(opRetire, reason)
 	}
 	return nil
 }

@@ -136,8 +136,7 @@ func (c *copier) versionOf(ctx context.Context, path string, number int) (s *sca
 // what the destination holds then.
 func (c *copier) writeOld(ctx context.Context, item Item, s sides) (Item, *scaivault.Secret) {
 	if reason := cannotHold(s.src, s.dst, c.to.Side(), item.To); reason != "" {
-		item.Outcome, item.Reason = Failed, reason
-		return item, nil
+		return failed(item, reason, scaivault.ErrInvalid), nil
 	}
 	s.old = true
 	res := c.write(ctx, item, s)

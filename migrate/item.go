@@ -36,10 +36,13 @@ type Item struct {
 	Rounded bool
 	// Reason says in words what there is to know. May be empty.
 	Reason string
-	// Err is what went wrong, or nil. Its category is found by errors.Is.
+	// Err is what went wrong, or nil. Its category is found by errors.Is; a
+	// [Conflict], and what is not as a plan saw it, is [scaivault.ErrConflict].
 	Err error
 
-	seen seen // what a dry run saw of both sides, for a plan
+	seen    seen // what a dry run saw of both sides, for a plan
+	subtree bool // it is about a subtree of the mapping, not a secret
+
 	back bool // the run reads ScaiVault first, so "only in Vault" is "missing in from"
 }
 
@@ -140,7 +143,7 @@ func (i Item) why() string {
 // but its category, which a reason says better.
 func isBare(err error) bool {
 	text := err.Error()
-	return text == scaivault.ErrInvalid.Error() || text == scaivault.ErrNotFound.Error()
+	return text == scaivault.ErrInvalid.Error() || text == scaivault.ErrNotFound.Error() || text == scaivault.ErrConflict.Error()
 }
 
 func compareItems(a, b Item) int {

@@ -16,6 +16,7 @@ const (
 	named                 // an exact rule names it
 	top                   // it has the name of a prefix that was given; it may well not exist
 	alone                 // the same, and the listing below it was empty
+	empty                 // it is no secret but a rule's subtree, in which there is nothing
 )
 
 // A job is one secret on its way through a run.

@@ -130,6 +130,17 @@ func (o Outcome) Bad() bool {
 	return k.bad
 }
 
+// category is the error of an item that has no other; nil where the outcome is
+// no error.
+func (o Outcome) category() error {
+	switch o {
+	case Conflict, SourceChanged, DestinationChanged, SourceGone:
+		return scaivault.ErrConflict
+	default:
+		return nil
+	}
+}
+
 // MarshalText writes the outcome in words. What is none is ErrInvalid.
 func (o Outcome) MarshalText() ([]byte, error) {
 	k, ok := o.known()

@@ -183,8 +183,8 @@ func (p *Plan) Close() error {
 
 // Err returns nil if carrying out the plan would leave nothing behind: there
 // is no conflict, every name is allowed, everything could be read, and at least
-// one secret was found that the mapping knows. Otherwise it says how much
-// that is and names the first.
+// one secret was found that is there, mapped and not left out. Otherwise it says
+// how much that is and names the first.
 func (p *Plan) Err() error {
 	bad := 0
 	for action, n := range p.Header.Counts {
@@ -205,6 +205,8 @@ func (p *Plan) Err() error {
 		return p.problem(head+"no secret was found; check the mapping, the prefixes, and what the token may list", scaivault.ErrNotFound)
 	case total == p.Count(ActionNotMapped):
 		return p.problem(fmt.Sprintf("%sthe mapping knows none of the %d secrets that were found", head, total), scaivault.ErrNotFound)
+	case total == p.Count(ActionNotMapped, ActionAbsent, ActionLeftOut):
+		return p.problem(fmt.Sprintf("%sno secret was found but what is not there, not mapped or left out, %d in all; check the mapping, the patterns, and what the token may list", head, total), scaivault.ErrNotFound)
 	}
 	return nil
 }

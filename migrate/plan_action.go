@@ -139,7 +139,7 @@ func (p *planner) actionOf(i Item) Action {
 	switch {
 	case i.Outcome == Skipped && p.selection.leftOut(i.From) != "":
 		return ActionLeftOut
-	case i.Outcome == Skipped && !mapped:
+	case i.Outcome == Skipped && !mapped && !i.subtree:
 		return ActionNotMapped
 	case i.Outcome != Skipped && i.To != "" && isRefused(i.To, p.toSide):
 		return ActionNotAllowed

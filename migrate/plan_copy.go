@@ -152,14 +152,18 @@ func (r *run) walkPlan(p *Plan, emit func(job) bool) {
 // plannedJob makes a job of a plan's item.
 func (r *run) plannedJob(item PlanItem, prints *fingerprinter) job {
 	if !item.Action.Writes() {
-		return job{from: item.From, to: item.To, unmapped: item.Action == ActionNotMapped, decided: &Item{
+		j := job{from: item.From, to: item.To, unmapped: item.Action == ActionNotMapped, decided: &Item{
 			From: item.From, To: item.To, FromVersion: item.FromVersion, ToVersion: item.ToVersion,
 			Outcome: item.Action.outcome(), Reason: "by the plan: " + item.why(),
 		}}
+		if item.Action == ActionNotAllowed {
+			j.decided.Err = scaivault.ErrInvalid
+		}
+		return j
 	}
 	j := r.newJob(item.From, listed)
 	if j.to != item.To {
-		j.decided = &Item{From: item.From, To: item.To, Outcome: Failed, Reason: "the mapping gives it another name than the plan"}
+		j.decided = &Item{From: item.From, To: item.To, Outcome: Failed, Reason: "the mapping gives it another name than the plan", Err: scaivault.ErrInvalid}
 	}
 	j.planned = &planned{
 		seen:   seen{fromTime: item.FromTime, toWriteID: item.ToWriteID, fromFingerprint: item.FromFingerprint},

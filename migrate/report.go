@@ -84,8 +84,9 @@ func (r *Report) Total() int {
 }
 
 // Err returns nil if all is well: no item needs attention, the run was not cut
-// short, and at least one secret was found that the mapping knows, be it one of
-// another shard. Otherwise it is a [*ProblemsError].
+// short, and at least one secret was found that is not [Skipped], be it one of
+// another shard. For a Retire it is enough that the mapping knows one: what was
+// retired before is skipped. Otherwise it is a [*ProblemsError].
 func (r *Report) Err() error {
 	if r.Incomplete || r.badCount() > 0 || r.barren() {
 		return &ProblemsError{Report: r}
@@ -93,8 +94,14 @@ func (r *Report) Err() error {
 	return nil
 }
 
-// barren tells whether nothing was found that the mapping knows.
-func (r *Report) barren() bool { return r.Total() == r.Unmapped && r.Elsewhere == 0 }
+// barren tells whether nothing was found that the run was about.
+func (r *Report) barren() bool {
+	passed := r.Count(Skipped)
+	if r.Op == opRetire {
+		passed = r.Unmapped
+	}
+	return r.Total() == passed && r.Elsewhere == 0
+}
 
 func (r *Report) badCount() int {
 	n := 0
@@ -107,8 +114,10 @@ func (r *Report) badCount() int {
 }
 
 // A ProblemsError says that a run was not clean. By errors.Is it matches the
-// category of every item's error, and [scaivault.ErrNotFound] if there was
-// nothing that the mapping knows.
+// category of every item's error, and [scaivault.ErrNotFound] if nothing was
+// found but what is skipped. A [Conflict] and what has changed since a plan was
+// made match [scaivault.ErrConflict]. What Diff finds to differ, what was
+// deleted in the source and what Retire keeps are no errors and match nothing.
 type ProblemsError struct {
 	// Report is the run's report.
 	Report *Report
@@ -126,8 +135,13 @@ func (e *ProblemsError) Error() string {
 		fmt.Fprintf(&b, "cut short after %d", r.Total())
 	case r.Total() == 0:
 		b.WriteString("no secret was found; check the mapping, the prefixes, and what the token may list")
-	default:
+	case r.Total() == r.Unmapped:
 		fmt.Fprintf(&b, "the mapping knows none of the %d secrets that were found", r.Total())
+	default:
+		fmt.Fprintf(&b, "no secret was found but what is skipped, %d in all; check the mapping, the patterns, and what the token may list", r.Total())
+		if len(r.Problems) > 0 {
+			b.WriteString("; first: " + r.Problems[0].String())
+		}
 	}
 	if len(r.Problems) > 0 && r.Problems[0].Outcome.Bad() {
 		b.WriteString("; first: " + r.Problems[0].String())

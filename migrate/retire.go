@@ -12,6 +12,8 @@ import (
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
+const opRetire = "retire"
+
 // A Retiree is a Vault to delete from. *vault.Source is one.
 //
 // It may also have DeleteVersion(ctx, path, version int) error; then exactly
@@ -108,17 +110,17 @@ func Retire(ctx context.Context, vault Retiree, scaiVault Keeper, m *scaivault.M
 		opts = &RetireOptions{}
 	}
 	r, err := newRun(settings{
-		op: "retire", prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
+		op: opRetire, prefixes: opts.Prefixes, workers: opts.Workers, perSecond: opts.PerSecond,
 		cluster: opts.Cluster, dryRun: opts.DryRun, each: opts.Each, progress: opts.Progress,
 	}, vault, scaiVault, m)
 	if err != nil {
 		return nil, err
 	}
 	if vault.Side() != scaivault.SideVault {
-		return nil, invalid("retire", vault.Name()+" is not on the Vault side; only Vault is retired")
+		return nil, invalid(opRetire, vault.Name()+" is not on the Vault side; only Vault is retired")
 	}
 	if opts.QuietFor < 0 || opts.MaxLogAge < 0 {
-		return nil, invalid("retire", "QuietFor and MaxLogAge can't be negative; 0 means the default")
+		return nil, invalid(opRetire, "QuietFor and MaxLogAge can't be negative; 0 means the default")
 	}
 	now := time.Now()
 	p := &pensioner{run: r, vault: vault, keeper: scaiVault, evidence: evidence, opts: *opts, since: now.Add(-opts.quietFor())}

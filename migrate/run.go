@@ -136,6 +136,9 @@ func (r *run) tell(res result) error {
 	r.done++
 	if !res.silent {
 		for _, item := range append(res.besides, res.item) {
+			if item.Err == nil {
+				item.Err = item.Outcome.category()
+			}
 			r.report.add(item, res.job.unmapped)
 			if r.each != nil {
 				if err := r.each(item); err != nil {

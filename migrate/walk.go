@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -30,17 +31,22 @@ func (r *run) walk(ctx context.Context, emit func(job) bool) {
 }
 
 // walkSubtree lists below a prefix. One that the caller gave can also be the
-// name of a secret; if it is neither that nor a folder, that is told.
+// name of a secret; if it is neither that nor a folder, that is told, and so it
+// is of a rule's subtree in which there is nothing, as it may be misspelt.
 func (r *run) walkSubtree(ctx context.Context, prefix string, emit func(job) bool) bool {
-	found := alone
+	found, last := alone, ""
 	for entry, err := range r.pace.listing(ctx, r.from, prefix) {
 		found = top
-		if err == nil && r.isExact(entry.Path) {
-			continue // read by its own rule
+		if err == nil && (r.isExact(entry.Path) || entry.Path == last) {
+			continue // read by its own rule, or on two pages as the listing moved
 		}
+		last = entry.Path
 		if !emit(r.listedJob(prefix, entry, err)) {
 			return false
 		}
+	}
+	if len(r.prefixes) == 0 && found == alone && prefix != "" && ctx.Err() == nil && !emit(r.newJob(prefix, empty)) {
+		return false
 	}
 	if len(r.prefixes) > 0 && !r.isExact(prefix) && ctx.Err() == nil {
 		j := r.newJob(prefix, found)
@@ -66,7 +72,9 @@ func (r *run) selecting(emit func(job) bool) func(job) bool {
 			return emit(j)
 		}
 		if !r.selection.shard.holds(j.from) {
-			r.elsewhere.Add(1)
+			if j.found != empty { // which is no secret
+				r.elsewhere.Add(1)
+			}
 			return true
 		}
 		r.leaveOut(&j)
@@ -92,6 +100,11 @@ func (r *run) isExact(path string) bool {
 // newJob finds the secret's name on the other side.
 func (r *run) newJob(path string, found finding) job {
 	j := job{from: path, found: found}
+	if found == empty {
+		reason := fmt.Sprintf("a rule is about this subtree, and nothing is below it in %s that the token may see", r.from.Name())
+		j.decided = &Item{From: path, Outcome: Skipped, Reason: reason, subtree: true}
+		return j
+	}
 	to, ok := r.route.there(path)
 	if !ok {
 		j.unmapped = true
