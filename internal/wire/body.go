@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 )
 
 // ErrTooLarge says that a body has more bytes than the limit.
@@ -25,14 +26,43 @@ type Sink interface {
 // is larger is [ErrTooLarge]. What
 // follows an answer 101 is none, and no ctx would end the reading of it.
 func ReadBody(resp *http.Response, limit int64) ([]byte, error) {
-	var b bytes.Buffer
+	var w whole
 	if length := resp.ContentLength; length > 0 && length <= limit {
-		b.Grow(int(min(length, 1<<20)) + bytes.MinRead) // read to the end without growing
+		w = make(whole, 0, min(length, 1<<20)+1) // one more, to see the end without growing
 	}
-	if err := ReadBodyTo(&b, resp, limit); err != nil {
+	if err := ReadBodyTo(&w, resp, limit); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return w, nil
+}
+
+// whole keeps all of a body.
+type whole []byte
+
+func (w *whole) Bytes() []byte { return *w }
+
+func (w *whole) Write(part []byte) (int, error) {
+	*w = append(*w, part...)
+	return len(part), nil
+}
+
+// ReadFrom reads to the end without a buffer of its own, which io.Copy would
+// make.
+func (w *whole) ReadFrom(r io.Reader) (int64, error) {
+	before := len(*w)
+	for {
+		if len(*w) == cap(*w) {
+			*w = slices.Grow(*w, bytes.MinRead)
+		}
+		n, err := r.Read((*w)[len(*w):cap(*w)])
+		*w = (*w)[:len(*w)+n]
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return int64(len(*w) - before), err
+		}
+	}
 }
 
 // ReadBodyTo is ReadBody for one who need not keep the whole body.
