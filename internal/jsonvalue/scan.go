@@ -4,7 +4,9 @@ package jsonvalue
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -19,11 +21,31 @@ const maxDepth = 10_000
 //
 // It allocates nothing, but for names with escapes or bytes that are not UTF-8.
 func EachMember(doc []byte, visit func(name, value []byte)) bool {
+	v := visitor{visit: func(_ int, name, value []byte) { visit(name, value) }}
+	return v.object(doc)
+}
+
+// EachMemberWithin does the same for objects within the object too, in the same
+// pass: those whose name enter takes. Both funcs are told how deep they are, 1
+// in the outermost object. The members of an object come before the object as a
+// whole, which then is a member like any other.
+func EachMemberWithin(doc []byte, enter func(depth int, name []byte) bool, visit func(depth int, name, value []byte)) bool {
+	v := visitor{visit: visit, enter: enter}
+	return v.object(doc)
+}
+
+// A visitor is told of members.
+type visitor struct {
+	visit func(depth int, name, value []byte)
+	enter func(depth int, name []byte) bool // nil for none
+}
+
+func (v *visitor) object(doc []byte) bool {
 	i := skipSpace(doc, 0)
 	if at(doc, i) != '{' {
 		return false
 	}
-	end := skipMembers(doc, i, 1, visit)
+	end := skipMembers(doc, i, 1, v)
 	return end > 0 && skipSpace(doc, end) == len(doc)
 }
 
@@ -76,8 +98,9 @@ func skipValue(doc []byte, i, depth int) int {
 	}
 }
 
-// skipMembers returns the end of the object that begins at i.
-func skipMembers(doc []byte, i, depth int, visit func(name, value []byte)) int {
+// skipMembers returns the end of the object that begins at i. The visitor may be
+// nil.
+func skipMembers(doc []byte, i, depth int, v *visitor) int {
 	if depth > maxDepth {
 		return malformed
 	}
@@ -95,11 +118,13 @@ func skipMembers(doc []byte, i, depth int, visit func(name, value []byte)) int {
 			return malformed
 		}
 		value := skipSpace(doc, i+1)
-		if i = skipValue(doc, value, depth); i < 0 {
-			return malformed
+		if v == nil {
+			i = skipValue(doc, value, depth)
+		} else {
+			i = v.member(doc, decodedName(doc[name:nameEnd]), value, depth)
 		}
-		if visit != nil {
-			visit(decodedName(doc[name:nameEnd]), doc[value:i:i])
+		if i < 0 {
+			return malformed
 		}
 		switch i = skipSpace(doc, i); at(doc, i) {
 		case ',':
@@ -110,6 +135,19 @@ func skipMembers(doc []byte, i, depth int, visit func(name, value []byte)) int {
 			return malformed
 		}
 	}
+}
+
+// member tells of a member whose value begins at i, and returns its end.
+func (v *visitor) member(doc, name []byte, i, depth int) (end int) {
+	if v.enter != nil && at(doc, i) == '{' && v.enter(depth, name) {
+		end = skipMembers(doc, i, depth+1, v)
+	} else {
+		end = skipValue(doc, i, depth)
+	}
+	if end > 0 {
+		v.visit(depth, name, doc[i:end:end])
+	}
+	return end
 }
 
 // skipElements returns the end of the array that begins at i.
@@ -144,19 +182,42 @@ func skipString(doc []byte, i int) int {
 	if at(doc, i) != '"' {
 		return malformed
 	}
-	for i++; i < len(doc); i++ {
-		switch c := doc[i]; {
-		case c == '"':
+	for i++; ; i++ {
+		i = skipPlain(doc, i)
+		switch at(doc, i) {
+		case '"':
 			return i + 1
-		case c < ' ':
-			return malformed
-		case c == '\\':
+		case '\\':
 			if i = skipEscape(doc, i+1); i < 0 {
 				return malformed
 			}
+		default: // a control character, or the end of the document
+			return malformed
 		}
 	}
-	return malformed
+}
+
+// skipPlain returns the first byte at or behind i that is not a string's plain
+// text: a quote, a backslash, a control character, or the end of the document.
+// It looks at eight bytes at a time: each is compared without carrying into the
+// one before it, so that the lowest one found is the first.
+func skipPlain(doc []byte, i int) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones
+	)
+	for ; i+8 <= len(doc); i += 8 {
+		word := binary.LittleEndian.Uint64(doc[i:])
+		quote, backslash := word^('"'*ones), word^('\\'*ones)
+		found := ((word-' '*ones)&^word | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(doc) && doc[i] >= ' ' && doc[i] != '"' && doc[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // skipEscape returns the last byte of the escape whose backslash stands
@@ -228,11 +289,23 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // decodedName returns the name that stands in quotes.
 func decodedName(quoted []byte) []byte {
-	plain := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
+	if plain := quoted[1 : len(quoted)-1]; isPlain(plain) {
 		return plain
 	}
 	return []byte(String(quoted))
+}
+
+// isPlain tells whether what stands between quotes is the text itself.
+func isPlain(text []byte) bool {
+	for i, c := range text {
+		switch {
+		case c == '\\':
+			return false
+		case c >= utf8.RuneSelf:
+			return bytes.IndexByte(text[i:], '\\') < 0 && utf8.Valid(text[i:])
+		}
+	}
+	return true
 }
 
 // String decodes a JSON string. It returns "" for any other value.
@@ -240,7 +313,7 @@ func String(value []byte) string {
 	if at(value, 0) != '"' {
 		return ""
 	}
-	if plain := value[1 : len(value)-1]; bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
+	if plain := value[1 : len(value)-1]; isPlain(plain) {
 		return string(plain)
 	}
 	var text string

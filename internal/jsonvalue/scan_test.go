@@ -3,7 +3,9 @@
 package jsonvalue_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +32,9 @@ func TestEachMemberAgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	for _, doc := range documents {
 		requireSameMembers(t, []byte(doc))
+		if len(doc) < 1000 { // the deep ones would be gone through ten thousand times
+			requireSameWithin(t, []byte(doc))
+		}
 	}
 }
 
@@ -74,6 +79,60 @@ func TestEachMemberAllocatesNothing(t *testing.T) {
 	assert.Positive(t, members)
 }
 
+// TestEveryByteOfAStringIsLookedAt, wherever it stands: eight are looked at in
+// one go.
+func TestEveryByteOfAStringIsLookedAt(t *testing.T) {
+	t.Parallel()
+	for size := range 20 {
+		for at := range size {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{'!'}, size)
+				text[at] = byte(c)
+				doc := slices.Concat([]byte(`{"a":"`), text, []byte(`"}`))
+				valid := json.Valid(doc) // what follows a quote or a backslash decides, too
+				if jsonvalue.EachMember(doc, func(_, _ []byte) {}) != valid {
+					t.Fatalf("byte %#x at %d of %d: valid is %v", c, at, size, valid)
+				}
+			}
+		}
+	}
+}
+
+func TestEachMemberWithinVisitsWhatItEnters(t *testing.T) {
+	t.Parallel()
+	doc := `{"a":{"b":{"c":{}},"d":[{"x":1}]},"e":{"f":2},"a":3,"g":{}}`
+	var entered, seen []string
+	whole := jsonvalue.EachMemberWithin([]byte(doc), func(depth int, name []byte) bool {
+		entered = append(entered, fmt.Sprint(depth, string(name)))
+		return string(name) != "c" && string(name) != "e"
+	}, func(depth int, name, value []byte) {
+		seen = append(seen, fmt.Sprint(depth, string(name), string(value)))
+	})
+	require.True(t, whole)
+	require.Equal(t, []string{"1a", "2b", "3c", "1e", "1g"}, entered)
+	require.Equal(t, []string{`3c{}`, `2b{"c":{}}`, `2d[{"x":1}]`, `1a{"b":{"c":{}},"d":[{"x":1}]}`, `1e{"f":2}`, `1a3`, `1g{}`}, seen)
+}
+
+// requireSameWithin holds EachMemberWithin to what EachMember says of the
+// object, and of the objects within.
+func requireSameWithin(t *testing.T, doc []byte) {
+	t.Helper()
+	var want, got []string
+	var each func(depth int, doc []byte) bool
+	each = func(depth int, doc []byte) bool {
+		return jsonvalue.EachMember(doc, func(name, value []byte) {
+			each(depth+1, value)
+			want = append(want, fmt.Sprintf("%d %q %q", depth, name, value))
+		})
+	}
+	whole := each(1, doc)
+	require.Equal(t, whole, jsonvalue.EachMemberWithin(doc, func(int, []byte) bool { return true },
+		func(depth int, name, value []byte) { got = append(got, fmt.Sprintf("%d %q %q", depth, name, value)) }), "%.80q", doc)
+	if whole {
+		require.Equal(t, want, got)
+	}
+}
+
 // FuzzEachMember never panics and agrees with encoding/json.
 func FuzzEachMember(f *testing.F) {
 	for _, doc := range documents {
@@ -81,5 +140,8 @@ func FuzzEachMember(f *testing.F) {
 			f.Add([]byte(doc))
 		}
 	}
-	f.Fuzz(func(t *testing.T, doc []byte) { requireSameMembers(t, doc) })
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		requireSameMembers(t, doc)
+		requireSameWithin(t, doc)
+	})
 }
