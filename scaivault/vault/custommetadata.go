@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/internal/wire"
 
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -30,28 +31,49 @@ const (
 // readCustomMetadata makes Metadata of custom metadata, whose values are
 // strings. It survives what it does not expect.
 func readCustomMetadata(raw json.RawMessage) scaivault.Metadata {
-	var all map[string]any
-	if len(raw) == 0 || json.Unmarshal(raw, &all) != nil {
+	var m scaivault.Metadata
+	whole := jsonvalue.EachMember(raw, func(name, value []byte) { takeCustom(&m, string(name), value) })
+	if !whole {
 		return scaivault.Metadata{}
 	}
-	var m scaivault.Metadata
-	for key, value := range all {
-		text, isText := value.(string)
-		switch {
-		case key == keyDescription && isText:
-			m.Description = text
-		case key == keyOwner && isText:
-			m.Owner = text
-		case key == keyTags && isText && splitTags(text) != nil:
-			m.Tags = splitTags(text)
-		default:
-			if m.Values == nil {
-				m.Values = map[string]any{}
-			}
-			m.Values[key] = value
-		}
-	}
 	return m
+}
+
+// takeCustom takes one key. Where it stands twice, the last one counts.
+func takeCustom(m *scaivault.Metadata, key string, value []byte) {
+	text, isText := jsonvalue.String(value), value[0] == '"'
+	delete(m.Values, key)
+	switch key {
+	case keyDescription:
+		m.Description = text
+	case keyOwner:
+		m.Owner = text
+	case keyTags:
+		m.Tags = splitTags(text)
+		isText = isText && m.Tags != nil
+	default:
+		isText = false
+	}
+	if isText {
+		return
+	}
+	if m.Values == nil {
+		m.Values = map[string]any{}
+	}
+	m.Values[key] = anyOf(text, value)
+}
+
+// anyOf is what encoding/json makes of a value whose text, if it is one, is
+// known.
+func anyOf(text string, value []byte) any {
+	if value[0] == '"' {
+		return text
+	}
+	var v any
+	if json.Unmarshal(value, &v) != nil {
+		return nil // as 1e400, which no float64 holds
+	}
+	return v
 }
 
 // splitTags returns nil for a text that joined tags cannot have made, which

@@ -78,7 +78,7 @@ func (s *Source) refusal(t target, a *answer) *scaivault.Error {
 	e.Status = a.status
 	env, wellFormed := a.envelope()
 	if wellFormed {
-		e.RequestID = wire.Identifier(env.requestID)
+		e.RequestID = wire.Identifier(jsonvalue.String(env.requestID))
 		e.Message = strings.Join(env.errors, "; ")
 	}
 	e.RetryAfter = wire.RetryAfter(a.header, time.Now())
@@ -139,7 +139,7 @@ const (
 )
 
 // meaningOf knows the texts by which alone Vault tells some cases apart.
-func meaningOf(status int, env envelope) (meaning, bool) {
+func meaningOf(status int, env *envelope) (meaning, bool) {
 	switch {
 	case status == http.StatusForbidden && env.refusesToken():
 		return meaning{scaivault.ErrUnauthenticated, "", "Vault does not know the token; it has expired or was revoked"}, true
@@ -196,83 +196,6 @@ func (a *answer) provesNothingDone() bool {
 	default:
 		return ok && (env.says(textSealed) || env.says(textMalformed) || env.says(textRelative) || env.says(textNoLeader))
 	}
-}
-
-// An envelope is what all of Vault's answers have in common.
-type envelope struct {
-	requestID string
-	errors    []string
-	warnings  []string
-	data      json.RawMessage
-}
-
-// envelope reads an answer's envelope. It reports false where the answer is
-// not one of Vault's: those have errors, or a request id.
-func (a *answer) envelope() (envelope, bool) {
-	if !a.parsed {
-		a.parsed = true
-		a.env, a.isVault = parseEnvelope(a.body)
-	}
-	return a.env, a.isVault
-}
-
-// parseEnvelope goes through the body once. What does not fit stays empty: an
-// unknown shape beside the data must not hide it.
-func parseEnvelope(body []byte) (envelope, bool) {
-	var env envelope
-	hasErrors := false
-	whole := jsonvalue.EachMember(body, func(name, value []byte) {
-		switch string(name) {
-		case "request_id":
-			env.requestID = jsonvalue.String(value)
-		case "errors":
-			env.errors = texts(value)
-			hasErrors = env.errors != nil
-		case "warnings":
-			env.warnings = texts(value)
-		case "data":
-			env.data = value
-		}
-	})
-	if !whole {
-		return envelope{}, false
-	}
-	return env, hasErrors || env.requestID != ""
-}
-
-// texts reads a list of strings; anything else is nil.
-func texts(value []byte) []string {
-	if len(value) == 0 || value[0] != '[' {
-		return nil
-	}
-	var list []string
-	if json.Unmarshal(value, &list) != nil {
-		return nil
-	}
-	return list
-}
-
-func (e *envelope) says(text string) bool {
-	for _, m := range e.errors {
-		if strings.Contains(strings.ToLower(m), strings.ToLower(text)) {
-			return true
-		}
-	}
-	return false
-}
-
-// refusesToken tells whether a 403 is about the token itself. Older Vaults say
-// "permission denied" alone, whatever the reason.
-func (e *envelope) refusesToken() bool { return e.says("invalid token") || e.says("bad token") }
-
-// wrongKVVersion tells whether KV v2 was asked for a path that it does not have.
-func (e *envelope) wrongKVVersion() bool {
-	for _, w := range e.warnings {
-		if strings.Contains(w, "versioned K/V") || strings.Contains(w, "K/V v2 mount") {
-			return true
-		}
-	}
-	return false
 }
 
 // describe says what a strange answer looks like, without quoting it.

@@ -3,6 +3,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/scailabs/scaivault-go/internal/wire"
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -30,17 +30,18 @@ func (s *Source) Metadata(ctx context.Context, path string) (*scaivault.SecretIn
 	if err != nil {
 		return nil, err
 	}
-	latest, ok := h.Versions[h.CurrentVersion]
+	latest := h.latest()
 	switch {
-	case !ok || h.CurrentVersion < 1: // metadata can be written before the first version
+	case latest == nil: // metadata can be written before the first version
 		return nil, s.failure(t, scaivault.ErrNotFound, "no version of it was ever written")
 	case latest.gone():
-		return nil, s.deleted(t, h.CurrentVersion, latest.Destroyed)
+		return nil, s.deleted(t, h.current, latest.destroyed)
 	}
+	created := readTime(latest.created)
 	return &scaivault.SecretInfo{
-		Path: path, Version: h.CurrentVersion, Source: s.name,
-		CreatedAt: latest.CreatedTime.Time, UpdatedAt: latest.CreatedTime.Time, ExpiresAt: latest.DeletionTime.Time,
-		Metadata: readCustomMetadata(h.CustomMetadata),
+		Path: path, Version: h.current, Source: s.name,
+		CreatedAt: created, UpdatedAt: created, ExpiresAt: readTime(latest.deletion),
+		Metadata: readCustomMetadata(h.customMetadata),
 	}, nil
 }
 
@@ -54,46 +55,19 @@ func (s *Source) Versions(ctx context.Context, path string) ([]scaivault.Version
 	if err != nil {
 		return nil, err
 	}
-	list := make([]scaivault.VersionInfo, 0, len(h.Versions))
-	for number, v := range h.Versions {
-		info := scaivault.VersionInfo{Version: number, CreatedAt: v.CreatedTime.Time, Deleted: v.gone()}
-		if v.gone() {
-			info.DeletedAt = v.DeletionTime.Time
+	list := make([]scaivault.VersionInfo, 0, len(h.versions))
+	for i := range slices.Backward(h.versions) { // where one stands twice, the last one counts
+		v := &h.versions[i]
+		info := scaivault.VersionInfo{Version: v.number, CreatedAt: readTime(v.created), Deleted: v.gone()}
+		if info.Deleted {
+			info.DeletedAt = readTime(v.deletion)
 		} else {
-			info.ExpiresAt = v.DeletionTime.Time
+			info.ExpiresAt = readTime(v.deletion)
 		}
 		list = append(list, info)
 	}
-	slices.SortFunc(list, func(a, b scaivault.VersionInfo) int { return a.Version - b.Version })
-	return list, nil
-}
-
-// A history is what KV v2 keeps of a secret beside its data.
-type history struct {
-	CurrentVersion int                  `json:"current_version"`
-	Versions       map[int]*versionMeta `json:"versions"`
-	CustomMetadata json.RawMessage      `json:"custom_metadata"`
-}
-
-type versionMeta struct {
-	CreatedTime  wireTime `json:"created_time"`
-	DeletionTime wireTime `json:"deletion_time"`
-	Destroyed    bool     `json:"destroyed"`
-}
-
-// wireTime reads an RFC 3339 time, and stays zero where it can't.
-type wireTime struct{ time.Time }
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *wireTime) UnmarshalJSON(b []byte) error {
-	t.Time = readTime(b)
-	return nil
-}
-
-// gone tells whether the version can't be read any more. A time of deletion
-// that is yet to come is when it expires.
-func (v *versionMeta) gone() bool {
-	return v.Destroyed || !v.DeletionTime.IsZero() && !v.DeletionTime.After(time.Now())
+	slices.SortStableFunc(list, func(a, b scaivault.VersionInfo) int { return cmp.Compare(a.Version, b.Version) })
+	return slices.CompactFunc(list, func(a, b scaivault.VersionInfo) bool { return a.Version == b.Version }), nil
 }
 
 // history reads the metadata. If a remembered mount turns out to be another by
@@ -146,27 +120,17 @@ func (s *Source) historyAt(ctx context.Context, t target, loc location) (*histor
 		return nil, err
 	}
 	env, ok := a.envelope()
-	if !loc.fresh && (a.success() && !isMetadata(env.data) || a.status == http.StatusNotFound && ok && env.says(textNoRoute)) {
+	h, isHistory := readHistory(env.data)
+	if !loc.fresh && (a.success() && !isHistory || a.status == http.StatusNotFound && ok && env.says(textNoRoute)) {
 		return nil, errOutdated
 	}
 	if !a.success() {
 		return nil, s.refusal(t, a)
 	}
-	var h history
-	if !isMetadata(env.data) || json.Unmarshal(env.data, &h) != nil || h.incomplete() {
+	if !isHistory || h.strange {
 		return nil, s.strange(t, a, "the answer is not the metadata of a KV v2 secret at "+wire.Printable(p.api(partMetadata)))
 	}
-	return &h, nil
-}
-
-// incomplete tells whether a version is told without what is known of it.
-func (h *history) incomplete() bool {
-	for _, v := range h.Versions {
-		if v == nil {
-			return true
-		}
-	}
-	return false
+	return h, nil
 }
 
 // deleted is the error of a version that was there once. Its details say which,

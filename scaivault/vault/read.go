@@ -3,17 +3,13 @@
 package vault
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -148,8 +144,7 @@ func (s *Source) outdated(m *mount, a *answer) bool {
 	case !a.success():
 		return false
 	default:
-		_, versioned := versionedData(env.data)
-		return versioned != (m.version == 2)
+		return env.versioned() != (m.version == 2)
 	}
 }
 
@@ -163,7 +158,7 @@ func (s *Source) readUnknown(ctx context.Context, t target, version int) (found,
 	f := found{header: a.header}
 	prefix, hasData := splitData(t.path)
 	env, _ := a.envelope()
-	if _, versioned := versionedData(env.data); versioned && hasData {
+	if hasData && env.versioned() {
 		f.mount = &mount{prefix: prefix, version: 2}
 		s.mounts.add(f.mount)
 		f.secret, f.version, err = s.parseV2(t, a)
@@ -174,7 +169,7 @@ func (s *Source) readUnknown(ctx context.Context, t target, version int) (found,
 		return f, s.refusal(t, a)
 	case version > 0:
 		return f, s.invalid(t, "the mount seems to be KV v1, which has no versions")
-	case isMetadata(env.data):
+	case isHistory(env.data):
 		return f, s.invalid(t, "these are the metadata of a KV v2 secret; use data/ in place of metadata/")
 	}
 	f.mount = &mount{prefix: parent(t.path), version: 1} // for this path; not remembered
@@ -185,93 +180,32 @@ func (s *Source) readUnknown(ctx context.Context, t target, version int) (found,
 // parent is all of a path before its last segment, slash included.
 func parent(path string) string { return path[:strings.LastIndexByte(path, '/')+1] }
 
-// versioned is a version of a KV v2 secret.
-type versioned struct {
-	data           json.RawMessage
-	version        int
-	created        time.Time
-	deletion       time.Time
-	destroyed      bool
-	customMetadata []byte
-}
-
-// versionedData reads the data of an answer of KV v2, which is JSON that was
-// checked. It reports false for any other shape.
-func versionedData(data json.RawMessage) (versioned, bool) {
-	var v versioned
-	var metadata []byte
-	whole := jsonvalue.EachMember(data, func(name, value []byte) {
-		switch string(name) {
-		case "data":
-			v.data = value
-		case "metadata":
-			metadata = value
-		}
-	})
-	whole = whole && jsonvalue.EachMember(metadata, func(name, value []byte) {
-		switch string(name) {
-		case "version":
-			v.version, _ = strconv.Atoi(string(value)) // stays 0 for what is no number
-		case "created_time":
-			v.created = readTime(value)
-		case "deletion_time":
-			v.deletion = readTime(value)
-		case "destroyed":
-			v.destroyed = string(value) == "true"
-		case "custom_metadata":
-			v.customMetadata = value
-		}
-	})
-	return v, whole && v.version > 0 && !v.created.IsZero() && len(v.data) > 0
-}
-
-// readTime reads an RFC 3339 time, and is zero where it can't.
-func readTime(value []byte) time.Time {
-	if len(value) < 2 || value[0] != '"' {
-		return time.Time{}
-	}
-	var t time.Time
-	if t.UnmarshalText(value[1:len(value)-1]) != nil {
-		return time.Time{}
-	}
-	return t
-}
-
-// isMetadata tells whether an answer is of kv/metadata/.
-func isMetadata(data json.RawMessage) bool {
-	var w struct {
-		CurrentVersion *int                       `json:"current_version"`
-		Versions       map[string]json.RawMessage `json:"versions"`
-		CASRequired    *bool                      `json:"cas_required"`
-	}
-	return json.Unmarshal(data, &w) == nil && w.CurrentVersion != nil && w.Versions != nil && w.CASRequired != nil
-}
-
 // parseV2 returns the secret, or an error and the version that was deleted.
 func (s *Source) parseV2(t target, a *answer) (*scaivault.Secret, int, error) {
 	env, _ := a.envelope()
-	v, ok := versionedData(env.data)
+	v, ok := &env.version, env.versioned()
 	switch {
 	case a.status == http.StatusNotFound && ok:
-		return nil, v.version, s.deleted(t, v.version, v.destroyed)
+		return nil, v.number, s.deleted(t, v.number, v.destroyed)
 	case !a.success():
 		return nil, 0, s.refusal(t, a)
 	case !ok:
 		return nil, 0, s.strange(t, a, "the answer is not a KV v2 secret")
 	}
 	info := scaivault.SecretInfo{
-		Path: t.path, Version: v.version, Source: s.name,
+		Path: t.path, Version: v.number, Source: s.name,
 		CreatedAt: v.created, UpdatedAt: v.created, ExpiresAt: v.deletion,
 		Metadata: readCustomMetadata(v.customMetadata),
 	}
-	if isNull(v.data) {
-		v.data = json.RawMessage("{}") // Vault takes a write of null, and it is a version
+	data := v.data
+	if isNull(data) {
+		data = []byte("{}") // Vault takes a write of null, and it is a version
 	}
-	secret, err := scaivault.NewSecret(info, v.data)
+	secret, err := scaivault.NewSecret(info, data)
 	if err != nil {
 		return nil, 0, s.strange(t, a, "the data of the secret is not a JSON object")
 	}
-	return secret, v.version, nil
+	return secret, v.number, nil
 }
 
 func (s *Source) parseV1(t target, a *answer) (*scaivault.Secret, error) {
@@ -289,7 +223,7 @@ func (s *Source) parseV1(t target, a *answer) (*scaivault.Secret, error) {
 	return secret, nil
 }
 
-func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
+func isNull(value []byte) bool { return string(value) == "null" }
 
 // strange is for a success that does not hold what it should.
 func (s *Source) strange(t target, a *answer, what string) *scaivault.Error {
