@@ -12,7 +12,7 @@
 //     turn.
 //   - migrate.Copy, the first time, and again with nothing changed.
 //   - bare load: the same requests as of the first Copy, with net/http alone, by
-//     as many workers, with all paths known and nothing looked at.
+//     as many workers, with all paths known, as much to write, and nothing looked at.
 //
 // Both services are one process of their own, which makes up the secrets when it
 // is asked for them, so that it takes the same small time and memory for an

@@ -102,7 +102,7 @@ func Loop(ctx context.Context, url string, n int) error {
 			if err != nil {
 				return err
 			}
-			if err := bare.put(ctx, path, read.Data); err != nil {
+			if err := bare.put(ctx, path, read.Data, map[string]any{"tags": []string{"migrated-from-vault"}}); err != nil {
 				return err
 			}
 		}
@@ -150,10 +150,19 @@ func (b *bare) do(ctx context.Context, method, path string, in any) error {
 	return nil
 }
 
-func (b *bare) put(ctx context.Context, path string, data map[string]any) error {
+func (b *bare) put(ctx context.Context, path string, data, metadata map[string]any) error {
 	return b.do(ctx, http.MethodPut, "secrets/"+scaiRoot+"/"+path, map[string]any{
-		"data": data, "secret_type": "json", "metadata": map[string]any{"tags": []string{"migrated-from-vault"}}, "options": map[string]any{"max_versions": 10},
+		"data": data, "secret_type": "json", "metadata": metadata, "options": map[string]any{"max_versions": 10},
 	})
+}
+
+// marked is metadata of the size that Copy writes.
+func marked(path string) map[string]any {
+	return map[string]any{
+		"description": "Migrated from vault: " + vaultRoot + "/" + path, "tags": []string{"migrated-from-vault"},
+		"migration_source": vaultRoot + "/" + path, "migration_source_version": "1", "migration_source_time": written,
+		"migration_version": "1", "migration_write_id": "0123456789abcdef0123456789abcdef",
+	}
 }
 
 // Load makes the requests of a first Copy of n secrets with nothing around them.
@@ -192,7 +201,7 @@ func Load(ctx context.Context, url string, n int) error {
 		for i := from; i < min(n, from+folderSize); i++ {
 			requests <- func() error {
 				err := client.do(ctx, http.MethodGet, vaultRoot+"/"+estate.name(i), nil)
-				return errors.Join(err, client.put(ctx, estate.name(i), data))
+				return errors.Join(err, client.put(ctx, estate.name(i), data, marked(estate.name(i))))
 			}
 		}
 		requests <- batch
