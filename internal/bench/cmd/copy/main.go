@@ -15,27 +15,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"slices"
-	"syscall"
 	"time"
 
 	"github.com/scailabs/scaivault-go/internal/bench/copying"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	asked, err := copying.BeChild(ctx)
-	if !asked {
-		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	}
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "copy:", err)
-		os.Exit(1)
-	}
-}
+func main() { copying.Main("copy", run) }
 
 // A bench measures one estate after the other.
 type bench struct {
@@ -56,10 +41,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if b.secrets < 100 || b.rounds < 1 {
 		return errors.New("-secrets is at least 100 and -rounds at least 1")
 	}
-	sizes := []int{10_000, 100_000}
-	if *million {
-		sizes = append(sizes, 1_000_000)
-	}
 	if err := b.speed(ctx, "loopback", 0, b.secrets, 3); err != nil {
 		return err
 	}
@@ -69,11 +50,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := b.limited(ctx); err != nil {
 		return err
 	}
-	if err := b.memory(ctx, "in folders of 100", 0, sizes); err != nil {
+	sizes := copying.Sizes(*million)
+	b.print("memory of the copying process, secrets in folders of 100\n")
+	if err := copying.Memory(ctx, stdout, sizes, &copying.Services{}, copying.CopyInAChild); err != nil {
 		return err
 	}
+	b.print("memory of the copying process, secrets in one folder\n")
 	largest := sizes[len(sizes)-1]
-	return b.memory(ctx, "in one folder", largest, []int{sizes[0], largest})
+	return copying.Memory(ctx, stdout, []int{sizes[0], largest}, &copying.Services{Folder: largest}, copying.CopyInAChild)
 }
 
 // speed compares the loop, the first copy, the second, and the bare load. The
@@ -92,10 +76,10 @@ func (b *bench) speed(ctx context.Context, title string, delay time.Duration, in
 		overFirst = append(overFirst, r.first/r.second)
 		copied = append(copied, float64(b.secrets)/r.first)
 	}
-	b.print("%d secrets, %s: %.0f secrets/s\n", b.secrets, title, median(copied))
-	b.print("  first copy, next to the loop        %6.2f ×   (goal ≥ %v)\n", median(overLoop), goal)
-	b.print("  first copy, next to the bare load   %6.2f ×   (goal ≥ 0.7 on loopback)\n", median(overLoad))
-	b.print("  second copy, next to the first      %6.2f ×   (goal ≥ 1.5)\n", median(overFirst))
+	b.print("%d secrets, %s: %.0f secrets/s\n", b.secrets, title, copying.Median(copied))
+	b.print("  first copy, next to the loop        %6.2f ×   (goal ≥ %v; the rounds %.2f)\n", copying.Median(overLoop), goal, overLoop)
+	b.print("  first copy, next to the bare load   %6.2f ×   (goal ≥ 0.7 on loopback; the rounds %.2f)\n", copying.Median(overLoad), overLoad)
+	b.print("  second copy, next to the first      %6.2f ×   (goal ≥ 1.5)\n", copying.Median(overFirst))
 	b.print("  requests of the first copy  %v\n  requests of the second copy %v\n", last.firstRequests, last.secondRequests)
 	return nil
 }
@@ -108,20 +92,20 @@ type round struct {
 
 // measure measures all of them once, each pair with services of its own.
 func measure(ctx context.Context, s *copying.Services, inLoop int) (r round, err error) {
-	err = with(ctx, s, func(url string) (err error) {
-		if r.loop, err = seconds(func() error { return copying.Loop(ctx, url, inLoop) }); err != nil {
+	err = copying.With(ctx, s, func(url string) (err error) {
+		if r.loop, err = copying.Seconds(func() error { return copying.Loop(ctx, url, inLoop) }); err != nil {
 			return err
 		}
 		r.loop *= float64(s.Secrets) / float64(inLoop)
-		r.load, err = seconds(func() error { return copying.Load(ctx, url, s.Secrets) })
+		r.load, err = copying.Seconds(func() error { return copying.Load(ctx, url, s.Secrets) })
 		return err
 	})
 	if err != nil {
 		return r, err
 	}
-	err = with(ctx, s, func(url string) (err error) {
+	err = copying.With(ctx, s, func(url string) (err error) {
 		copyOnce := func() error { _, err := copying.Copy(ctx, url); return err }
-		if r.first, err = seconds(copyOnce); err != nil {
+		if r.first, err = copying.Seconds(copyOnce); err != nil {
 			return err
 		}
 		counts, err := copying.Asked(ctx, url)
@@ -129,7 +113,7 @@ func measure(ctx context.Context, s *copying.Services, inLoop int) (r round, err
 			return err
 		}
 		r.firstRequests = counts.Requests
-		if r.second, err = seconds(copyOnce); err != nil {
+		if r.second, err = copying.Seconds(copyOnce); err != nil {
 			return err
 		}
 		counts, err = copying.Asked(ctx, url)
@@ -139,28 +123,13 @@ func measure(ctx context.Context, s *copying.Services, inLoop int) (r round, err
 	return r, err
 }
 
-// with starts services for as long as use takes.
-func with(ctx context.Context, s *copying.Services, use func(url string) error) error {
-	url, stop, err := copying.Start(ctx, s)
-	if err != nil {
-		return err
-	}
-	return errors.Join(use(url), stop())
-}
-
-func seconds(do func() error) (float64, error) {
-	start := time.Now()
-	err := do()
-	return time.Since(start).Seconds(), err
-}
-
 // limited copies against a limit, of which a second's worth may come at once.
 func (b *bench) limited(ctx context.Context) error {
 	const perMinute, secrets = 12_000, 3_000
 	var took float64
 	var counts copying.Counts
-	err := with(ctx, &copying.Services{Secrets: secrets, Limit: perMinute}, func(url string) (err error) {
-		if took, err = seconds(func() error { _, err := copying.Copy(ctx, url); return err }); err != nil {
+	err := copying.With(ctx, &copying.Services{Secrets: secrets, Limit: perMinute}, func(url string) (err error) {
+		if took, err = copying.Seconds(func() error { _, err := copying.Copy(ctx, url); return err }); err != nil {
 			return err
 		}
 		counts, err = copying.Asked(ctx, url)
@@ -175,33 +144,4 @@ func (b *bench) limited(ctx context.Context) error {
 	return nil
 }
 
-// memory copies estates of several sizes in processes of their own.
-func (b *bench) memory(ctx context.Context, title string, folder int, sizes []int) error {
-	b.print("memory of the copying process, secrets %s\n", title)
-	least := int64(0)
-	for _, size := range sizes {
-		var r copying.Run
-		err := with(ctx, &copying.Services{Secrets: size, Folder: folder}, func(url string) (err error) {
-			r, err = copying.CopyInAChild(ctx, url)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if least == 0 {
-			least = r.PeakBytes
-		}
-		b.print("  %9d secrets: peak %5.1f MiB, %+5.1f MiB (goals < 128 and ≤ +32), in %s\n",
-			size, mib(r.PeakBytes), mib(r.PeakBytes-least), r.Took.Round(100*time.Millisecond))
-	}
-	return nil
-}
-
 func (b *bench) print(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }
-
-func mib(n int64) float64 { return float64(n) / (1 << 20) }
-
-func median(all []float64) float64 {
-	slices.Sort(all)
-	return all[len(all)/2]
-}

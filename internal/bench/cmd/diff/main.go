@@ -15,27 +15,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"slices"
-	"syscall"
 	"time"
 
 	"github.com/scailabs/scaivault-go/internal/bench/copying"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	asked, err := copying.BeChild(ctx)
-	if !asked {
-		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	}
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "diff:", err)
-		os.Exit(1)
-	}
-}
+func main() { copying.Main("diff", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("diff", flag.ContinueOnError)
@@ -64,17 +49,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		n := float64(*secrets)
-		_, _ = fmt.Fprintf(stdout, "%d secrets, %s: %.0f secrets/s\n", *secrets, row.title, n/median(r.took))
-		_, _ = fmt.Fprintf(stdout, "  diff, next to the loop              %6.2f ×   (goal ≥ %v; the rounds %.2f)\n", median(r.overLoop), row.goal, r.overLoop)
+		_, _ = fmt.Fprintf(stdout, "%d secrets, %s: %.0f secrets/s\n", *secrets, row.title, n/copying.Median(r.took))
+		_, _ = fmt.Fprintf(stdout, "  diff, next to the loop              %6.2f ×   (goal ≥ %v; the rounds %.2f)\n", copying.Median(r.overLoop), row.goal, r.overLoop)
 		_, _ = fmt.Fprintf(stdout, "  requests to ScaiVault, for each 100 %6.2f     (goal ≤ 1), and %d listings\n",
 			100*float64(r.requests["batch"]+r.requests["single read"])/n, r.requests["listing of ScaiVault"])
 		_, _ = fmt.Fprintf(stdout, "  all requests                        %v\n", r.requests)
 	}
-	sizes := []int{10_000, 100_000}
-	if *million {
-		sizes = append(sizes, 1_000_000)
-	}
-	return memory(ctx, sizes, stdout)
+	_, _ = fmt.Fprintln(stdout, "memory of the comparing process")
+	return copying.Memory(ctx, stdout, copying.Sizes(*million), &copying.Services{Filled: true}, copying.DiffInAChild)
 }
 
 // A result has what the rounds brought, and the requests of the last.
@@ -86,16 +68,16 @@ type result struct {
 // measure takes turns between the loop and the Diff. The loop does some of the
 // secrets, and the rest is taken to be as fast.
 func measure(ctx context.Context, s *copying.Services, rounds, inLoop int) (r result, err error) {
-	err = with(ctx, s, func(url string) error {
+	err = copying.With(ctx, s, func(url string) error {
 		for range rounds {
-			loop, err := seconds(func() error { return copying.DiffLoop(ctx, url, inLoop) })
+			loop, err := copying.Seconds(func() error { return copying.DiffLoop(ctx, url, inLoop) })
 			if err != nil {
 				return err
 			}
 			if _, err := copying.Asked(ctx, url); err != nil {
 				return err
 			}
-			took, err := seconds(func() error { _, err := copying.Diff(ctx, url); return err })
+			took, err := copying.Seconds(func() error { _, err := copying.Diff(ctx, url); return err })
 			if err != nil {
 				return err
 			}
@@ -110,48 +92,4 @@ func measure(ctx context.Context, s *copying.Services, rounds, inLoop int) (r re
 		return nil
 	})
 	return r, err
-}
-
-// with starts services for as long as use takes.
-func with(ctx context.Context, s *copying.Services, use func(url string) error) error {
-	url, stop, err := copying.Start(ctx, s)
-	if err != nil {
-		return err
-	}
-	return errors.Join(use(url), stop())
-}
-
-func seconds(do func() error) (float64, error) {
-	start := time.Now()
-	err := do()
-	return time.Since(start).Seconds(), err
-}
-
-// memory compares estates of several sizes in processes of their own.
-func memory(ctx context.Context, sizes []int, stdout io.Writer) error {
-	_, _ = fmt.Fprintln(stdout, "memory of the comparing process")
-	least := int64(0)
-	for _, size := range sizes {
-		var r copying.Run
-		err := with(ctx, &copying.Services{Secrets: size, Filled: true}, func(url string) (err error) {
-			r, err = copying.DiffInAChild(ctx, url)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if least == 0 {
-			least = r.PeakBytes
-		}
-		_, _ = fmt.Fprintf(stdout, "  %9d secrets: peak %5.1f MiB, %+5.1f MiB (goals < 128 and ≤ +32), in %s\n",
-			r.Secrets, mib(r.PeakBytes), mib(r.PeakBytes-least), r.Took.Round(100*time.Millisecond))
-	}
-	return nil
-}
-
-func mib(n int64) float64 { return float64(n) / (1 << 20) }
-
-func median(all []float64) float64 {
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[len(sorted)/2]
 }
