@@ -114,6 +114,11 @@ func TestTakeInventoryStops(t *testing.T) {
 
 // Versions makes a mountedVault count versions, as the real one does.
 func (m *mountedVault) Versions(_ context.Context, path string) ([]scaivault.VersionInfo, error) {
+	if m.onGet != nil {
+		if err := m.onGet(path); err != nil {
+			return nil, err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.secrets[path]
@@ -156,6 +161,10 @@ func TestTakeInventoryCountsVersionsAndMeasuresIfAsked(t *testing.T) {
 	inv, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Sizes: true})
 	require.NoError(t, err)
 	require.ErrorIs(t, inv.Err(), scaivault.ErrPermission, "it may be listed and not read")
+	inv, err = migrate.TakeInventory(t.Context(), v, &migrate.InventoryOptions{Versions: true, Sizes: true})
+	require.NoError(t, err)
+	assert.Len(t, inv.Mounts[2].Errors, 2, "each refusal is told for itself")
+	assert.NotContains(t, inv.Err().Error(), "\n")
 	assert.Equal(t, 5, inv.Mounts[2].Secrets)
 
 	stop := errors.New("enough")

@@ -89,11 +89,13 @@ func (t *stocktaking) measure(ctx context.Context, inv *MountInventory) error {
 		stopped = t.list(ctx, inv, func(path string) bool { return emit(job{from: path}) })
 	}
 	work := func(ctx context.Context, j job) result {
-		size, versions, err := t.ask(ctx, inv.KVVersion, j.from)
+		size, versions, errs := t.ask(ctx, inv.KVVersion, j.from)
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if err != nil && ctx.Err() == nil {
-			inv.fail(err)
+		for _, err := range errs {
+			if err != nil && ctx.Err() == nil {
+				inv.fail(err)
+			}
 		}
 		inv.Versions += versions
 		if size > inv.LargestBytes || size == inv.LargestBytes && size > 0 && j.from < inv.Largest {
@@ -107,20 +109,20 @@ func (t *stocktaking) measure(ctx context.Context, inv *MountInventory) error {
 }
 
 // ask reads what was asked for of one secret. One whose latest version was
-// deleted has no size.
-func (t *stocktaking) ask(ctx context.Context, kvVersion int, path string) (size, versions int, err error) {
+// deleted has no size. Each of the errors may be nil.
+func (t *stocktaking) ask(ctx context.Context, kvVersion int, path string) (size, versions int, errs []error) {
 	if t.opts.Versions {
 		versions = 1
 		if lister, ok := t.vault.(versionLister); ok && kvVersion == 2 {
-			err = t.patiently(ctx, func() error {
+			errs = append(errs, t.patiently(ctx, func() error {
 				all, err := lister.Versions(ctx, path)
 				versions = len(all)
 				return err
-			})
+			}))
 		}
 	}
 	if reader, ok := t.vault.(valueReader); ok && t.opts.Sizes {
-		err = errors.Join(err, t.patiently(ctx, func() error {
+		errs = append(errs, t.patiently(ctx, func() error {
 			s, err := reader.Get(ctx, path)
 			if err == nil {
 				size = len(s.JSON())
@@ -128,7 +130,7 @@ func (t *stocktaking) ask(ctx context.Context, kvVersion int, path string) (size
 			return err
 		}))
 	}
-	return size, versions, err
+	return size, versions, errs
 }
 
 // patiently asks again as long as Vault says to ask later. That there is
