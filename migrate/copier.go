@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -223,8 +224,12 @@ func (c *copier) destination(ctx context.Context, j job) (dst *scaivault.Secret,
 func (c *copier) bring(ctx context.Context, j job, item Item, s sides) result {
 	since := c.copiedSince(item, s)
 	if s.src.Equal(s.dst) && !c.historyLags(s, since) {
-		item.Outcome = j.unchanged()
-		return result{item: item}
+		lacks := c.metadataLags(j, s, since)
+		if len(lacks) == 0 {
+			item.Outcome = j.unchanged()
+			return result{item: item}
+		}
+		item.Reason = "the copy lacked metadata: " + strings.Join(lacks, ", ")
 	}
 	if changed, ok := j.planned.outdated(item, s, c.from.Side()); ok {
 		return result{item: changed}
@@ -256,6 +261,16 @@ func (c *copier) bring(ctx context.Context, j job, item Item, s sides) result {
 		return result{item: item}
 	}
 	return c.write(ctx, item, s)
+}
+
+// metadataLags names the metadata that a copy of ours, though its data is equal,
+// lacks. It is asked for by ReadAll alone: what is there may also have been
+// changed in the destination, which no version would show.
+func (c *copier) metadataLags(j job, s sides, since int) []string {
+	if !c.opts.ReadAll || since == 0 || j.wrote != 0 || c.to.Side() != scaivault.SideScaiVault {
+		return nil
+	}
+	return lackingMetadata(s.src.Info().Metadata, s.dst.Info().Metadata)
 }
 
 // missing says what it means that the source has no such secret. If the

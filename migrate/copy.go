@@ -25,7 +25,8 @@ type CopyOptions struct {
 	// Shard copies only one part of the secrets, so that several processes
 	// can share the work. The zero Shard is all.
 	Shard Shard
-	// Workers is how many secrets are under way at once. If zero, 32.
+	// Workers is how many secrets are under way at once, at most 10,000. If
+	// zero, 32.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit but those of the services.
@@ -40,7 +41,10 @@ type CopyOptions struct {
 	// alone.
 	History int
 	// ReadAll reads every value on both sides and compares, also of secrets
-	// whose marks say that nothing has changed.
+	// whose marks say that nothing has changed. It also writes a copy of ours
+	// anew that lacks metadata of the source, as DiffOptions.Metadata tells it:
+	// metadata of KV v2 changes without a new version. If false, such a copy is
+	// Unchanged.
 	ReadAll bool
 	// FindDeleted also lists the destination, at the end, and reads the
 	// source's metadata of each secret there, to find copies of ours whose

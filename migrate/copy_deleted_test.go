@@ -146,6 +146,39 @@ func TestCopyReadsAllWhereThatIsAskedFor(t *testing.T) {
 	assert.Equal(t, map[string]int{"listing": 1, "value read": 1, "batch": 1}, got)
 }
 
+func TestCopyCarriesMetadataThatChangedAloneWhereAllIsRead(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
+	m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+	e.vault.Seed(dbInVault, map[string]any{"v": 1})
+	e.vaultDo(t, http.MethodPost, "kv/metadata/apps/db", `{"custom_metadata":{"team":"billing"}}`)
+	run := func(opts migrate.CopyOptions) (last migrate.Item) {
+		opts.Each = func(i migrate.Item) error { last = i; return nil }
+		report, err := migrate.Copy(t.Context(), e.source, e.client, m, &opts)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		return last
+	}
+	run(migrate.CopyOptions{})
+	e.vaultDo(t, http.MethodPost, "kv/metadata/apps/db", `{"custom_metadata":{"team":"payments"}}`)
+	assert.Equal(t, migrate.Unchanged, run(migrate.CopyOptions{}).Outcome)
+	diff, err := migrate.Diff(t.Context(), e.source, e.client, m, &migrate.DiffOptions{Metadata: true})
+	require.NoError(t, err)
+	assert.Equal(t, 1, diff.Count(migrate.Different))
+
+	item := run(migrate.CopyOptions{ReadAll: true})
+	assert.Equal(t, migrate.Updated, item.Outcome)
+	assert.Contains(t, item.Reason, "lacked metadata: team")
+	assert.Equal(t, migrate.Unchanged, run(migrate.CopyOptions{ReadAll: true}).Outcome, "once")
+	diff, err = migrate.Diff(t.Context(), e.source, e.client, m, &migrate.DiffOptions{Metadata: true})
+	require.NoError(t, err)
+	require.NoError(t, diff.Err())
+
+	e.vaultDo(t, http.MethodPost, "kv/metadata/apps/db", `{"custom_metadata":{"team":"third"}}`)
+	e.scai.Seed(dbInScai, map[string]any{"v": 1})
+	assert.Equal(t, migrate.Unchanged, run(migrate.CopyOptions{ReadAll: true}).Outcome, "somebody else wrote the same")
+}
+
 func TestACopyOfAnotherSecretWasNotDeletedInTheSource(t *testing.T) {
 	t.Parallel()
 	vault, scai := newVaultSide(), newScaiVaultSide()
