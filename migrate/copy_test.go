@@ -224,10 +224,12 @@ func TestCopyRefusesWhatCannotWork(t *testing.T) {
 	}{
 		{"no source", nil, scai, m, nil, "one is nil"},
 		{"no destination", vault, nil, m, nil, "one is nil"},
+		{"a client that could not be made", vault, (*scaivault.Client)(nil), m, nil, "one is nil"},
 		{"no mapping", vault, scai, nil, nil, "mapping"},
 		{"same side", vault, newVaultSide(), m, nil, "both on the vault side"},
 		{"no side", &fakeSide{}, scai, m, nil, "neither side"},
 		{"workers", vault, scai, m, &migrate.CopyOptions{Workers: -1}, "Workers"},
+		{"more workers than a machine carries", vault, scai, m, &migrate.CopyOptions{Workers: 1 << 30}, "Workers is 1073741824; give at most 10000"},
 		{"rate", vault, scai, m, &migrate.CopyOptions{PerSecond: -1}, "PerSecond"},
 		{"prefix", vault, scai, m, &migrate.CopyOptions{Prefixes: []string{"/kv/data"}}, "/kv/data"},
 		{"prefix without mount", vault, scai, m, &migrate.CopyOptions{Prefixes: []string{"**"}}, "mount"},

@@ -23,7 +23,8 @@ type DiffOptions struct {
 	// first, as [CopyOptions] has them. A secret that they leave out is
 	// Skipped, and on the other side not looked at.
 	Include, Exclude []string
-	// Workers is how many secrets are under way at once. If zero, 32.
+	// Workers is how many secrets are under way at once, at most 10,000. If
+	// zero, 32.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 
 	"github.com/scailabs/scaivault-go/scaivault"
 )
@@ -72,7 +73,7 @@ type batchGetter interface {
 // checkEndpoints looks for what can't work, before any I/O.
 func checkEndpoints(op string, from, to endpoint, m *scaivault.Mapping) error {
 	switch {
-	case from == nil || to == nil:
+	case isNil(from) || isNil(to):
 		return invalid(op, "both the source and the destination are needed; one is nil")
 	case m == nil || len(m.Rules()) == 0:
 		return invalid(op, "a mapping with at least one rule is needed")
@@ -87,6 +88,12 @@ func checkEndpoints(op string, from, to endpoint, m *scaivault.Mapping) error {
 		return invalid(op, fmt.Sprintf("%s and %s are both on the %s side of the mapping; one must be on the other", from.Name(), to.Name(), f))
 	}
 	return nil
+}
+
+// isNil also knows the nil pointer of a client that could not be made.
+func isNil(e endpoint) bool {
+	v := reflect.ValueOf(e)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // invalid is a mistake of the caller.

@@ -46,7 +46,8 @@ type InventoryOptions struct {
 	// with its value, which stands in Vault's audit log as any read does. If
 	// false, no value is read.
 	Sizes bool
-	// Workers is how many of these reads are under way at once. If zero, 32.
+	// Workers is how many of these reads are under way at once, at most 10,000.
+	// If zero, 32.
 	Workers int
 	// Each is told the path of every secret that was found, never
 	// concurrently. Its error stops the run and is returned. May be nil.
@@ -67,9 +68,10 @@ type valueReader interface {
 func (o *InventoryOptions) check(vault VaultReader) error {
 	_, counts := vault.(versionLister)
 	_, reads := vault.(valueReader)
+	if err := checkWorkers("inventory", o.Workers); err != nil {
+		return err
+	}
 	switch {
-	case o.Workers < 0:
-		return invalid("inventory", "Workers is negative; 0 means the default")
 	case o.Versions && !counts:
 		return invalid("inventory", vault.Name()+" can't tell versions; leave Versions out")
 	case o.Sizes && !reads:

@@ -26,7 +26,8 @@ type PlanOptions struct {
 	// Include and Exclude are patterns of names, as [CopyOptions] has them. A
 	// secret that they leave out is an [ActionLeftOut].
 	Include, Exclude []string
-	// Workers is how many secrets are under way at once. If zero, 32.
+	// Workers is how many secrets are under way at once, at most 10,000. If
+	// zero, 32.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit.

@@ -47,7 +47,8 @@ type RetireOptions struct {
 	// end is understood. If nil, all that the mapping's rules name and that
 	// is not proxied.
 	Prefixes []string
-	// Workers is how many secrets are under way at once. If zero, 32.
+	// Workers is how many secrets are under way at once, at most 10,000. If
+	// zero, 32.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit.

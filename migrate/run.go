@@ -16,6 +16,8 @@ import (
 const (
 	// defaultWorkers is how many secrets are under way at once.
 	defaultWorkers = 32
+	// maxWorkers is more than any service answers at once.
+	maxWorkers = 10_000
 	// maxDeferred is how many secrets are tried once more at the end of a
 	// run, because a service was not available for them.
 	maxDeferred = 10_000
@@ -57,9 +59,10 @@ func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, err
 	if err := checkEndpoints(s.op, from, to, m); err != nil {
 		return nil, err
 	}
+	if err := checkWorkers(s.op, s.workers); err != nil {
+		return nil, err
+	}
 	switch {
-	case s.workers < 0:
-		return nil, invalid(s.op, "Workers is negative; 0 means the default")
 	case s.perSecond < 0 || math.IsNaN(s.perSecond) || math.IsInf(s.perSecond, 0):
 		return nil, invalid(s.op, "PerSecond is not a number of secrets per second; 0 means no limit")
 	case s.workers == 0:
@@ -79,6 +82,17 @@ func newRun(s settings, from From, to endpoint, m *scaivault.Mapping) (*run, err
 		Counts: map[Outcome]int{}, kinds: map[error]error{}, folders: subtrees{},
 	}
 	return r, nil
+}
+
+func checkWorkers(op string, n int) error {
+	switch {
+	case n < 0:
+		return invalid(op, "Workers is negative; 0 means the default")
+	case n > maxWorkers:
+		return invalid(op, fmt.Sprintf("Workers is %d; give at most %d", n, maxWorkers))
+	default:
+		return nil
+	}
 }
 
 // end closes the report of a run that ended with err.
