@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,11 +33,19 @@ func ParseAddress(text string, plainHTTPHosts []string) (*url.URL, error) {
 		return nil, fmt.Errorf("the scheme %q is not that of a web service; write https://host", cut(u.Scheme))
 	case u.Hostname() == "":
 		return nil, errors.New("the address names no host; write https://host")
+	case !isPort(u.Port()):
+		return nil, fmt.Errorf("%q has a port that does not exist; give one from 1 to 65535", Printable(u.Host))
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !slices.Contains(plainHTTPHosts, u.Hostname()):
 		return nil, fmt.Errorf("plain http would send the token to %s in clear; use https, or allow it by PlainHTTPHosts: []string{%q}",
 			Printable(u.Hostname()), u.Hostname())
 	}
 	return u, nil
+}
+
+// isPort takes none for that of the scheme.
+func isPort(port string) bool {
+	number, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && number > 0
 }
 
 func isLoopback(host string) bool {

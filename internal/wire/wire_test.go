@@ -74,13 +74,15 @@ func TestEncodeDataTakesWhatJSONKeeps(t *testing.T) {
 
 func TestParseAddress(t *testing.T) {
 	t.Parallel()
-	for _, good := range []string{"https://h.example", "https://h.example:8443/base", "http://localhost:1", "http://127.0.0.9", "http://[::1]", "http://plain.example"} {
+	for _, good := range []string{"https://h.example", "https://h.example:8443/base", "http://localhost:1", "http://127.0.0.9", "http://[::1]", "http://plain.example", "https://h:", "https://h:65535"} {
 		_, err := wire.ParseAddress(good, []string{"plain.example"})
 		require.NoError(t, err, good)
 	}
 	for bad, hint := range map[string]string{
 		"": "empty", "h.example": "no scheme", "h.example:8200": "no scheme", "ftp://h": "scheme", "https://": "host", "https://u:canary@h": "password",
 		"https://u:canary%zz@h": "password", "https://h?q=canary": "query", "https://h/%zz": "not a URL", "http://h.example": "in clear", "http://127.0.0.1.example": "in clear",
+		"https://h.example:99999/base": `"h.example:99999" has a port that does not exist`, "https://[::1]:65536": `"[::1]:65536" has a port`, "https://h:0": "1 to 65535",
+		"https://h:18446744073709551617": "1 to 65535",
 	} {
 		_, err := wire.ParseAddress(bad, nil)
 		require.ErrorContains(t, err, hint, bad)

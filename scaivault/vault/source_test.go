@@ -105,6 +105,8 @@ func TestNewSourceRefuses(t *testing.T) {
 		"token with a newline": {func(a *api.Client, _ *vault.Config) { a.SetToken(canary + "\n") }, "token"},
 		"negative timeout":     {func(_ *api.Client, c *vault.Config) { c.Timeout = -1 }, "negative"},
 		"address no scheme":    {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"https://a", "vault-2.internal"} }, "Addresses[1]"},
+		"no such port":         {func(a *api.Client, _ *vault.Config) { _ = a.SetAddress("https://vault.internal:99999") }, `Client: "vault.internal:99999" has a port`},
+		"address no such port": {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"https://a", "https://b:99999"} }, `Addresses[1]: "b:99999" has a port`},
 		"address in clear":     {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"http://vault-2.internal"} }, "Addresses[0]"},
 		"address twice":        {func(_ *api.Client, c *vault.Config) { c.Addresses = []string{"https://a", "https://a/"} }, "twice"},
 		"too many addresses":   {func(_ *api.Client, c *vault.Config) { c.Addresses = manyAddresses() }, "16"},
