@@ -180,7 +180,9 @@ func TestCallWaitsForAMountThatIsBeingUpgraded(t *testing.T) {
 		v.Inject(upgrading)
 		err = read(t, s)
 		require.ErrorIs(t, err, scaivault.ErrUnavailable)
-		require.ErrorContains(t, err, "upgraded")
+		require.ErrorContains(t, err, "being upgraded from KV v1 to KV v2")
+		require.ErrorContains(t, err, "raise", "it names a way out")
+		require.ErrorContains(t, err, "Config.LeaderWait")
 	})
 }
 

@@ -83,13 +83,14 @@ func (s *Source) refusal(t target, a *answer) *scaivault.Error {
 	}
 	e.RetryAfter = wire.RetryAfter(a.header, time.Now())
 	if meaning, ok := meaningOf(a.status, env); ok && wellFormed {
-		e.Kind, e.Code, e.Reason = meaning.kind, meaning.code, meaning.reason
+		e.Kind, e.Code, e.Reason = meaning.kind, meaning.code, joinReasons(meaning.reason, a.besides)
 		return e
 	}
 	e.Kind = kindOf(a.status, wellFormed)
 	if !wellFormed {
 		e.Reason = "the answer is not one of Vault's; " + describe(a)
 	}
+	e.Reason = joinReasons(e.Reason, a.besides)
 	return e
 }
 
@@ -138,6 +139,11 @@ const (
 	textSecondary   = "disabled in replication DR secondary"
 )
 
+// reasonUpgrading is told when the upgrade has taken longer than the wait for it:
+// that of a large mount takes minutes.
+const reasonUpgrading = "the mount is being upgraded from KV v1 to KV v2 and serves nothing until that is done, for which a call waits " +
+	"as long as Config.LeaderWait says; call again later, or raise that; if it does not end, the log of Vault's active node says why"
+
 // meaningOf knows the texts by which alone Vault tells some cases apart.
 func meaningOf(status int, env *envelope) (meaning, bool) {
 	switch {
@@ -158,7 +164,7 @@ func meaningOf(status int, env *envelope) (meaning, bool) {
 	case status == http.StatusBadRequest && env.says(textCASRequired):
 		return meaning{scaivault.ErrInvalid, "", "the secret takes writes with a version only"}, true
 	case status == http.StatusBadRequest && env.says(textUpgrading):
-		return meaning{scaivault.ErrUnavailable, "", "the mount is being upgraded to KV v2 for a moment"}, true
+		return meaning{scaivault.ErrUnavailable, "", reasonUpgrading}, true
 	case status == http.StatusServiceUnavailable && env.says(textSealed):
 		return meaning{scaivault.ErrUnavailable, "", "Vault is sealed"}, true
 	case env.says(textNoLeader), env.says(textNoActive), env.says(textNotActive):

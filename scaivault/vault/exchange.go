@@ -23,13 +23,22 @@ import (
 // how far the request came.
 func (s *Source) exchange(ctx context.Context, r *request, token string) (*answer, error) {
 	x := exchanger{Source: s, r: r, token: token}
+	a, err := x.run(ctx)
+	if x.untrusted != "" {
+		x.tellUntrusted(a, err)
+	}
+	return a, err
+}
+
+func (x *exchanger) run(ctx context.Context) (*answer, error) {
 	at := x.first()
 	for {
 		a, err := x.attempt(ctx, at)
 		what := x.judge(a, err)
 		at.Report(x.fault)
+		x.note(at, what, err)
 		if what == isAnswer {
-			s.budget.Succeeded()
+			x.budget.Succeeded()
 		}
 		if what <= isFinal || ctx.Err() != nil {
 			return a, err
@@ -39,10 +48,10 @@ func (s *Source) exchange(ctx context.Context, r *request, token string) (*answe
 			continue
 		}
 		if wait, ok := x.wait(what, a); !ok || !retry.Sleep(ctx, wait) {
-			if e := s.ended(ctx, r.target); e != nil {
+			if e := x.ended(ctx, x.r.target); e != nil {
 				return &answer{}, e // what was refused, or read, has left nothing
 			}
-			next, ok := s.endpoints.Anyone(x.tried)
+			next, ok := x.endpoints.Anyone(x.tried)
 			if !ok || x.fault == endpoint.FaultNone {
 				return a, err
 			}
@@ -67,6 +76,9 @@ type exchanger struct {
 	onces   int // repeats of what may be repeated once
 	waits   backoff.BackOff
 	waiting time.Time // since when there is no leader
+
+	asked     string // host and port of the last attempt
+	untrusted string // of an attempt, what is wrong with the certificate there; empty for nothing
 }
 
 // What an attempt says about the call.

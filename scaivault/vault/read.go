@@ -227,7 +227,7 @@ func isNull(value []byte) bool { return string(value) == "null" }
 
 // strange is for a success that does not hold what it should.
 func (s *Source) strange(t target, a *answer, what string) *scaivault.Error {
-	e := s.failure(t, scaivault.ErrUnavailable, what+"; "+describe(a))
+	e := s.failure(t, scaivault.ErrUnavailable, joinReasons(what+"; "+describe(a), a.besides))
 	e.Status = a.status
 	return e
 }

@@ -30,6 +30,8 @@ type answer struct {
 	left   bool   // the request, or some of it, may have reached Vault
 	unsent bool   // a refusal of a node that may not pass requests on: nobody else has seen it
 
+	besides string // what was wrong elsewhere, where this is a failure; empty for nothing
+
 	parsed, isVault bool // what follows is read from body
 	env             envelope
 }

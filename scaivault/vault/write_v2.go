@@ -37,10 +37,14 @@ func (s *Source) putV2(ctx context.Context, w *write, p place, loc location) (*s
 }
 
 func joinReasons(a, b string) string {
-	if a == "" {
+	switch {
+	case a == "":
 		return b
+	case b == "":
+		return a
+	default:
+		return a + "; " + b
 	}
-	return a + "; " + b
 }
 
 // casFor is the version to write with, nil for none. Where IfAbsent or
