@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/scailabs/scaivault-go/internal/jsonvalue"
 	"github.com/scailabs/scaivault-go/internal/wire"
 )
 
@@ -124,35 +125,47 @@ func (m Metadata) fieldSet(key string) bool {
 // field of another type goes to Values, anything but an object is no metadata.
 func (m *Metadata) UnmarshalJSON(b []byte) error {
 	*m = Metadata{}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var all map[string]any
-	if err := dec.Decode(&all); err != nil {
-		return nil //nolint:nilerr // metadata of another shape must not hide a secret's value
-	}
-	for k, v := range all {
-		m.set(k, v)
+	whole := jsonvalue.EachMember(b, func(name, value []byte) { m.set(string(name), readValue(value)) })
+	if !whole { // metadata of another shape must not hide a secret's value
+		*m = Metadata{}
 	}
 	return nil
 }
 
+// readValue reads a value of JSON that was checked.
+func readValue(raw []byte) any {
+	if raw[0] == '"' { // as most are
+		return jsonvalue.String(raw)
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	_ = dec.Decode(&v) // a number of any size is a json.Number
+	return v
+}
+
+// set sets a key, in place of what it was set to before.
 func (m *Metadata) set(key string, v any) {
+	delete(m.Values, key)
 	switch key {
 	case metadataDescription:
 		if s, ok := v.(string); ok || v == nil {
 			m.Description = s
 			return
 		}
+		m.Description = ""
 	case metadataOwner:
 		if s, ok := v.(string); ok || v == nil {
 			m.Owner = s
 			return
 		}
+		m.Owner = ""
 	case metadataTags:
 		if tags, ok := stringsOf(v); ok {
 			m.Tags = tags
 			return
 		}
+		m.Tags = nil
 	}
 	if m.Values == nil {
 		m.Values = map[string]any{}

@@ -3,6 +3,7 @@
 package scaivault_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -93,4 +94,53 @@ func TestCloneSharesNothing(t *testing.T) {
 	c.Tags[0] = "z"
 	c.Values["a"].([]any)[0].(map[string]any)["b"] = "z"
 	assert.Equal(t, scaivault.Metadata{Tags: []string{"t"}, Values: map[string]any{"a": []any{map[string]any{"b": "c"}}, "other": 5}}, m)
+}
+
+// FuzzMetadata compares the reading of metadata with what encoding/json reads.
+func FuzzMetadata(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `null`, `[1]`, `{"a":1}x`, `{"description":"d","tags":["a","b"],"owner":"o","k":"v","n":1e400,"l":[1,"x"],"o":{"a":null},"t":true}`,
+		`{"tags":["a",1]}`, `{"tags":["a"],"tags":5}`, `{"tags":5,"tags":null}`, `{"owner":{},"owner":"o"}`, `{"k":1,"k":"\ud800\u00e9"}`, "{\"k\xff\":\"\xff\"}",
+		`{"description":"a","description":null}`, `{"tags":[]}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var m, want scaivault.Metadata
+		require.NoError(t, m.UnmarshalJSON(text))
+		var all map[string]any
+		dec := json.NewDecoder(bytes.NewReader(text))
+		dec.UseNumber()
+		if !json.Valid(text) || dec.Decode(&all) != nil {
+			all = nil
+		}
+		for key, value := range all {
+			words, isString := value.(string)
+			list, isList := value.([]any)
+			tags := make([]string, 0, len(list))
+			for _, e := range list {
+				if s, ok := e.(string); ok {
+					tags = append(tags, s)
+				}
+			}
+			switch {
+			case key == "description" && (isString || value == nil):
+				want.Description = words
+			case key == "owner" && (isString || value == nil):
+				want.Owner = words
+			case key == "tags" && value == nil:
+			case key == "tags" && isList && len(tags) == len(list):
+				want.Tags = tags
+			default:
+				if want.Values == nil {
+					want.Values = map[string]any{}
+				}
+				want.Values[key] = value
+			}
+		}
+		if len(m.Values) == 0 {
+			m.Values = nil
+		}
+		require.Equal(t, want, m)
+	})
 }
