@@ -18,7 +18,7 @@ type host struct {
 	tls      *tls.Config // of the socket; nil: it speaks plain HTTP
 	http2    bool        // with TLS, it offers that too
 	faults   faultSet
-	log      requestLog
+	log      *requestLog
 
 	// turn is held by whoever opens, takes down, brings back or closes the socket.
 	// A request never needs it.
@@ -42,7 +42,7 @@ type host struct {
 // newHost returns a host that is up and has no socket yet. A Fault with a Code is
 // answered through errorEnvelope.
 func newHost(h http.Handler, errorEnvelope func(w http.ResponseWriter, status int, code, message string)) *host {
-	hst := &host{handler: h, envelope: errorEnvelope}
+	hst := &host{handler: h, envelope: errorEnvelope, log: newRequestLog()}
 	hst.idle.L = &hst.mu
 	hst.rise()
 	return hst
@@ -129,14 +129,14 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve answers a request that was let in.
 func (h *host) serve(up context.Context, w http.ResponseWriter, r *http.Request) {
 	fault := h.faults.take(r.Method, r.URL.Path)
-	place := h.log.begin(r, fault != nil)
+	number := h.log.begin(r, fault != nil)
 	sw := &statusWriter{ResponseWriter: w}
 	completed := false
 	defer func() {
 		if completed && sw.status == 0 {
 			sw.status = http.StatusOK
 		}
-		h.log.end(place, sw.status)
+		h.log.end(number, sw.status)
 	}()
 	if fault == nil {
 		h.handler.ServeHTTP(sw, r)

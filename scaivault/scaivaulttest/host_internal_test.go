@@ -155,7 +155,7 @@ func TestSetDownCutsAnAnswerInMemory(t *testing.T) {
 
 func TestRequestLogKeepsTheLatest(t *testing.T) {
 	t.Parallel()
-	var log requestLog
+	log := newRequestLog()
 	first, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/first", nil)
 	require.NoError(t, err)
 	last, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/last", nil)

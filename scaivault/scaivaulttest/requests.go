@@ -23,59 +23,56 @@ type Request struct {
 // loggedRequests bounds the log, so that a server under load for hours keeps its size.
 const loggedRequests = 1 << 20
 
-// A requestLog is a ring of the latest requests, entered as they arrive.
+// A requestLog holds the latest requests, entered as they arrive.
 type requestLog struct {
 	mu      sync.Mutex // guards all below
-	entries []Request
-	begun   int // how many requests ever came
+	entries ring[Request]
 }
 
-// begin enters r and returns its place for end.
+func newRequestLog() *requestLog {
+	return &requestLog{entries: ring[Request]{most: loggedRequests}}
+}
+
+// begin enters r and returns its number for end.
 func (l *requestLog) begin(r *http.Request, faulted bool) int {
 	entry := Request{Time: time.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Faulted: faulted}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	place := l.begun
-	l.begun++
-	if len(l.entries) < loggedRequests {
-		l.entries = append(l.entries, entry)
-	} else {
-		l.entries[place%loggedRequests] = entry
-	}
-	return place
+	return l.entries.add(entry)
 }
 
-// end completes the entry at place, unless newer ones have pushed it out.
-func (l *requestLog) end(place, status int) {
+// end completes the entry of a number, unless newer ones have pushed it out.
+func (l *requestLog) end(number, status int) {
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if place+loggedRequests < l.begun {
+	if number < l.entries.oldest() {
 		return
 	}
-	entry := &l.entries[place%loggedRequests]
+	entry := l.entries.at(number)
 	entry.Status = status
-	entry.Duration = time.Since(entry.Time)
+	entry.Duration = now.Sub(entry.Time)
 }
 
 // snapshot copies the log, oldest first.
 func (l *requestLog) snapshot() []Request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make([]Request, 0, len(l.entries))
-	if l.begun > loggedRequests {
-		oldest := l.begun % loggedRequests
-		all = append(all, l.entries[oldest:]...)
-		return append(all, l.entries[:oldest]...)
+	oldest := l.entries.oldest()
+	all := make([]Request, 0, l.entries.count-oldest)
+	for number := oldest; number < l.entries.count; number++ {
+		all = append(all, *l.entries.at(number))
 	}
-	return append(all, l.entries...)
+	return all
 }
 
 func (l *requestLog) count(method string, paths glob) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
-	for i := range l.entries {
-		if (method == "" || l.entries[i].Method == method) && paths.match(l.entries[i].Path) {
+	for number := l.entries.oldest(); number < l.entries.count; number++ {
+		entry := l.entries.at(number)
+		if (method == "" || entry.Method == method) && paths.match(entry.Path) {
 			n++
 		}
 	}

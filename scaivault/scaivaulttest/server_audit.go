@@ -14,40 +14,39 @@ import (
 
 // A trailEntry is one line of the audit log. It names secrets and holds none.
 type trailEntry struct {
-	number     int
-	at         time.Time
+	number  int
+	at      time.Time
+	path    string
+	success bool
+	took    time.Duration
+	*trailCall
+}
+
+// A trailCall is what all entries of one request have in common. It does not change.
+type trailCall struct {
 	action     string
 	identityID string
-	path       string
 	sourceIP   string
 	userAgent  string
 	requestID  string
-	success    bool
-	took       time.Duration
 	extra      map[string]any
 }
 
-// An auditTrail is a ring of the latest entries.
+// An auditTrail holds the latest entries.
 type auditTrail struct {
-	most int
-
 	mu      sync.RWMutex // guards all below
-	entries []trailEntry
-	entered int
+	entries ring[trailEntry]
 }
 
-func newAuditTrail(most int) *auditTrail { return &auditTrail{most: max(most, 1)} }
+func newAuditTrail(most int) *auditTrail {
+	return &auditTrail{entries: ring[trailEntry]{most: max(most, 1)}}
+}
 
 func (t *auditTrail) enter(e trailEntry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entered++
-	e.number = t.entered
-	if len(t.entries) < t.most {
-		t.entries = append(t.entries, e)
-		return
-	}
-	t.entries[(t.entered-1)%t.most] = e
+	e.number = t.entries.count + 1
+	t.entries.add(e)
 }
 
 // search returns the entries before the given number that match, the newest first.
@@ -55,12 +54,12 @@ func (t *auditTrail) enter(e trailEntry) {
 func (t *auditTrail) search(before, limit int, match func(*trailEntry) bool) (found []trailEntry, more bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if before <= 0 || before > t.entered+1 {
-		before = t.entered + 1
+	if before <= 0 || before > t.entries.count+1 {
+		before = t.entries.count + 1
 	}
-	oldest := t.entered - len(t.entries) + 1
-	for number := before - 1; number >= oldest; number-- {
-		e := &t.entries[(number-1)%t.most]
+	// The numbers of the entries count from one, those of the ring from zero.
+	for place := before - 2; place >= t.entries.oldest(); place-- {
+		e := t.entries.at(place)
 		if !match(e) {
 			continue
 		}

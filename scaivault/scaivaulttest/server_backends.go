@@ -186,7 +186,7 @@ func (c *serverCall) firstSync(b *backend) {
 		return // the caller left
 	}
 	report, refusal := b.sync(c.r.Context())
-	c.enterTrail("federation_sync", "", refusal == nil, b.trailData(report))
+	c.enterTrail(c.trailCall("federation_sync", b.trailData(report)), "", refusal == nil)
 }
 
 // check connects to the backend and notes whether it is well.

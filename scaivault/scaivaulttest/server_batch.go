@@ -5,6 +5,7 @@ package scaivaulttest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,9 +87,7 @@ func (c *serverCall) batchRead() *refusal {
 	if refusal = c.chargeReads(results); refusal != nil {
 		return refusal
 	}
-	for _, result := range results {
-		c.enterTrail("read", result.path, result.refusal == nil, map[string]any{"batch": true})
-	}
+	c.enterBatch("read", results)
 	if last := results[len(results)-1]; body.Options.FailFast && last.refusal != nil && c.server.quirks.FailFast == FailFastRefused {
 		return last.refusal
 	}
@@ -136,18 +135,26 @@ func (c *serverCall) limitEntries(results []batchResult, returned int) {
 	}
 }
 
+// enterBatch makes an entry in the audit log for every path.
+func (c *serverCall) enterBatch(action string, results []batchResult) {
+	call := c.trailCall(action, map[string]any{"batch": true})
+	for i := range results {
+		c.enterTrail(call, results[i].path, results[i].refusal == nil)
+	}
+}
+
 // replyBatch answers with the two maps, the first of them under key.
 func (c *serverCall) replyBatch(key string, results []batchResult, withData, withMetadata bool) {
-	type failed struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
+	size := 0
+	for i := range results {
+		size += results[i].view.size() + 2*len(results[i].path) // twice: an error names it in its message too
 	}
-	errors := map[string]failed{}
-	body := []byte(`{"` + key + `":{`)
+	body := slices.Grow([]byte(`{"`+key+`":{`), size)
+	var failed []*batchResult
 	for i := range results {
 		result := &results[i]
 		if result.refusal != nil {
-			errors[result.path] = failed{result.refusal.code, result.refusal.message}
+			failed = append(failed, result)
 			continue
 		}
 		if body[len(body)-1] != '{' {
@@ -169,17 +176,29 @@ func (c *serverCall) replyBatch(key string, results []batchResult, withData, wit
 		}
 		body = append(body, '}')
 	}
-	body = append(body, `},"errors":`...)
-	encoded, err := encodeJSON(errors)
-	if err != nil { // a map of strings always is JSON
-		encoded = []byte(`{}`)
-	}
-	body = append(append(body, encoded...), '}')
+	body = append(body, `},"errors":{`...)
+	body = append(appendFailed(body, failed), `}}`...)
 	status := http.StatusOK
-	if len(errors) > 0 && c.server.quirks.Batch == Batch207 {
+	if len(failed) > 0 && c.server.quirks.Batch == Batch207 {
 		status = http.StatusMultiStatus
 	}
 	c.reply(status, body)
+}
+
+// appendFailed appends the members of errors, in the order of the paths.
+func appendFailed(b []byte, failed []*batchResult) []byte {
+	slices.SortFunc(failed, func(x, y *batchResult) int { return strings.Compare(x.path, y.path) })
+	for i, result := range failed {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, result.path)
+		b = append(b, `:{"code":`...)
+		b = appendText(b, result.refusal.code)
+		b = append(b, `,"message":`...)
+		b = append(appendText(b, result.refusal.message), '}')
+	}
+	return b
 }
 
 // batchMetadata answers POST /v1/secrets/batch/metadata.
@@ -202,9 +221,7 @@ func (c *serverCall) batchMetadata() *refusal {
 		results = append(results, result)
 	}
 	results = withoutDuplicates(results)
-	for _, result := range results {
-		c.enterTrail("list", result.path, result.refusal == nil, map[string]any{"batch": true})
-	}
+	c.enterBatch("list", results)
 	key := "secrets"
 	if c.server.quirks.BatchMetadataForm == BatchMetadataMetadata {
 		key = "metadata"

@@ -55,6 +55,11 @@ func TestBatchRead(t *testing.T) {
 	}
 	assert.Equal(t, map[string]string{"a/3": "secret_not_found", "a/4": "access_denied", "a/5": "secret_not_found", "A": "invalid_path"}, codes)
 
+	r, _ = c.batch(`{"paths":["z","a\"<","A","ü","a/9"]}`)
+	const invalid = `{"code":"invalid_path","message":"invalid path: only a-z, 0-9, -, _ and / are allowed"}`
+	assert.Equal(t, `{"secrets":{},"errors":{"A":`+invalid+`,"a\"<":`+invalid+`,`+
+		`"a/9":{"code":"secret_not_found","message":"no secret at a/9"},"z":{"code":"secret_not_found","message":"no secret at z"},"ü":`+invalid+`}}`, r.body)
+
 	_, b = c.batch(`{"paths":["a/1"],"options":{"include_metadata":true}}`)
 	assert.Contains(t, b.Secrets["a/1"], "metadata")
 	assert.Contains(t, b.Secrets["a/1"], "created_at")

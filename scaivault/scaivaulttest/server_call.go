@@ -11,6 +11,12 @@ import (
 	"time"
 )
 
+// The API's own headers, in the canonical form, which need not be made for each use.
+const (
+	requestIDHeader = "X-Request-Id"
+	tenantIDHeader  = "X-Tenant-Id"
+)
+
 // A serverCall is one request on its way through the server.
 type serverCall struct {
 	server    *Server
@@ -49,7 +55,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	w, end := s.compressed(w, r)
 	defer end()
 	c := &serverCall{server: s, w: w, r: r, began: time.Now(), requestID: s.nextRequestID()}
-	w.Header().Set("X-Request-ID", c.requestID)
+	w.Header().Set(requestIDHeader, c.requestID)
 	refusal := c.carryOut()
 	// Entered before the answer leaves: who has seen the answer finds it in the log.
 	c.audit(refusal)
@@ -119,10 +125,10 @@ func (c *serverCall) carryOut() *refusal {
 // checkTenant refuses every tenant but the server's own.
 func (c *serverCall) checkTenant() *refusal {
 	own := c.server.opts.TenantID
-	if c.tenant != "" && c.r.Header.Get("X-Tenant-ID") != "" && c.server.quirks.TenantBoth == TenantBothRefused {
+	if c.tenant != "" && c.r.Header.Get(tenantIDHeader) != "" && c.server.quirks.TenantBoth == TenantBothRefused {
 		return refuse(http.StatusBadRequest, "invalid_request", "the tenant is named both in the path and in X-Tenant-ID")
 	}
-	for _, tenant := range [...]string{c.tenant, c.r.Header.Get("X-Tenant-ID")} {
+	for _, tenant := range [...]string{c.tenant, c.r.Header.Get(tenantIDHeader)} {
 		if tenant != "" && tenant != own {
 			return refuse(http.StatusNotFound, "tenant_not_found", "no tenant of that id")
 		}
@@ -135,14 +141,11 @@ func (c *serverCall) audit(refusal *refusal) {
 	if c.action == "" {
 		return
 	}
-	c.enterTrail(c.action, c.path, refusal == nil, c.extra)
+	c.enterTrail(c.trailCall(c.action, c.extra), c.path, refusal == nil)
 }
 
-// enterTrail makes an entry for this call.
-func (c *serverCall) enterTrail(action, path string, success bool, extra map[string]any) {
-	if !success && c.server.quirks.AuditDenied == AuditDeniedLeftOut {
-		return
-	}
+// trailCall is what the entries for this call will have in common.
+func (c *serverCall) trailCall(action string, extra map[string]any) *trailCall {
 	ip, _, err := net.SplitHostPort(c.r.RemoteAddr)
 	if err != nil {
 		ip = c.r.RemoteAddr
@@ -154,9 +157,16 @@ func (c *serverCall) enterTrail(action, path string, success bool, extra map[str
 		}
 		extra["partner"] = true
 	}
+	return &trailCall{
+		action: action, identityID: c.grant.identityID, sourceIP: ip, userAgent: c.r.UserAgent(), requestID: c.requestID, extra: extra,
+	}
+}
+
+// enterTrail makes an entry for this call.
+func (c *serverCall) enterTrail(call *trailCall, path string, success bool) {
+	if !success && c.server.quirks.AuditDenied == AuditDeniedLeftOut {
+		return
+	}
 	now := time.Now()
-	c.server.trail.enter(trailEntry{
-		at: now, action: action, identityID: c.grant.identityID, path: path, success: success,
-		sourceIP: ip, userAgent: c.r.UserAgent(), took: now.Sub(c.began), requestID: c.requestID, extra: extra,
-	})
+	c.server.trail.enter(trailEntry{at: now, path: path, success: success, took: now.Sub(c.began), trailCall: call})
 }

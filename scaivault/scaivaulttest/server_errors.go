@@ -14,8 +14,14 @@ type refusal struct {
 	status     int
 	code       string
 	message    string
-	details    map[string]any
+	details    []detail
 	retryAfter time.Duration // zero: no header
+}
+
+// A detail is a member of the details.
+type detail struct {
+	name  string
+	value any
 }
 
 func refuse(status int, code, format string, args ...any) *refusal {
@@ -24,10 +30,7 @@ func refuse(status int, code, format string, args ...any) *refusal {
 
 // with adds a member of details.
 func (r *refusal) with(name string, value any) *refusal {
-	if r.details == nil {
-		r.details = map[string]any{}
-	}
-	r.details[name] = value
+	r.details = append(r.details, detail{name, value})
 	return r
 }
 
@@ -39,7 +42,9 @@ func wrongField(field, format string, args ...any) *refusal {
 }
 
 func noSecret(path string) *refusal {
-	return refuse(http.StatusNotFound, "secret_not_found", "no secret at %s", path).with("path", path)
+	// Without fmt: a batch may have a hundred of them.
+	missing := &refusal{status: http.StatusNotFound, code: "secret_not_found", message: "no secret at " + path}
+	return missing.with("path", path)
 }
 
 func noVersion(path string, version int) *refusal {
@@ -58,8 +63,8 @@ type envelopeBody struct {
 
 // writeEnvelope answers an injected fault, on a request that has no id yet.
 func (s *Server) writeEnvelope(w http.ResponseWriter, status int, code, message string) {
-	if w.Header().Get("X-Request-ID") == "" {
-		w.Header().Set("X-Request-ID", s.nextRequestID())
+	if w.Header().Get(requestIDHeader) == "" {
+		w.Header().Set(requestIDHeader, s.nextRequestID())
 	}
 	s.writeRefusal(w, &refusal{status: status, code: code, message: message})
 }
@@ -70,7 +75,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *refusal) {
 	body.Error.Code = r.code
 	body.Error.Message = r.message
 	body.Error.Details = s.formed(r.details)
-	body.Error.RequestID = w.Header().Get("X-Request-ID")
+	body.Error.RequestID = w.Header().Get(requestIDHeader)
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", s.retryAfter(r.retryAfter))
 	}
@@ -81,7 +86,11 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *refusal) {
 }
 
 // formed gives the details' fields the shape that the quirks ask for.
-func (s *Server) formed(details map[string]any) map[string]any {
+func (s *Server) formed(given []detail) map[string]any {
+	details := make(map[string]any, len(given))
+	for _, d := range given {
+		details[d.name] = d.value
+	}
 	fields, ok := details["fields"].([]map[string]string)
 	if !ok || s.quirks.FieldsForm == FieldsFormObjects {
 		return details
@@ -106,5 +115,6 @@ func (s *Server) retryAfter(d time.Duration) string {
 }
 
 func (s *Server) nextRequestID() string {
-	return fmt.Sprintf("req_%s%08x", s.requestTag, s.requestSeq.Add(1))
+	number := strconv.FormatUint(1<<32|s.requestSeq.Add(1), 16) // of nine digits, the first is not shown
+	return "req_" + s.requestTag + number[1:]
 }

@@ -5,6 +5,7 @@ package scaivaulttest
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,7 +17,7 @@ const defaultPage = 100
 func (c *serverCall) listSecrets() *refusal {
 	query := c.r.URL.Query()
 	c.path = query.Get("prefix") // for the audit log
-	quirks := c.server.quirks
+	quirks := &c.server.quirks
 	limit, refusal := c.pageLimit(orDefault(quirks.ListMax, 1000))
 	if refusal != nil {
 		return refusal
@@ -42,7 +43,7 @@ func (c *serverCall) listSecrets() *refusal {
 	if quirks.ListKey == ListData {
 		key = "data"
 	}
-	body := append([]byte(`{"`+key+`":[`), appendItems(nil, page, quirks.ListItem)...)
+	body := appendItems([]byte(`{"`+key+`":[`), page, quirks.ListItem)
 	body = append(body, `],"cursor":`...)
 	if more {
 		last := &page[len(page)-1]
@@ -58,6 +59,11 @@ func (c *serverCall) listSecrets() *refusal {
 
 // appendItems appends the items of a page, with commas between.
 func appendItems(b []byte, page []secretView, item ListItem) []byte {
+	size := 0
+	for i := range page {
+		size += page[i].size()
+	}
+	b = slices.Grow(b, size)
 	for i := range page {
 		if i > 0 {
 			b = append(b, ',')

@@ -6,13 +6,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // appendSecret appends the secret object. It is written by hand, since data and
 // metadata have to stay byte for byte what they were, which json.Marshal does not keep.
 func appendSecret(b []byte, v *secretView, withData bool) []byte {
+	b = slices.Grow(b, v.size())
 	b = append(b, `{"path":`...)
 	b = appendPath(b, v.path)
 	b = append(b, `,"secret_type":`...)
@@ -29,6 +32,12 @@ func appendSecret(b []byte, v *secretView, withData bool) []byte {
 		b = appendText(b, v.rotationPolicyID)
 	}
 	return append(b, '}')
+}
+
+// size is about how long the object will be.
+func (v *secretView) size() int {
+	const members = 256
+	return members + len(v.path) + len(v.data) + len(v.metadata)
 }
 
 // appendMetadata appends the members that a batch has only on request.
@@ -52,11 +61,28 @@ func appendPath(b []byte, path string) []byte {
 
 // appendText appends any string.
 func appendText(b []byte, text string) []byte {
+	if plainText(text, false) {
+		return appendPath(b, text)
+	}
 	encoded, err := encodeJSON(text)
 	if err != nil { // a string always is JSON
 		return append(b, `""`...)
 	}
 	return append(b, encoded...)
+}
+
+// plainText reports whether text is JSON as it stands, but for its quotes. With html, the
+// letters that have a meaning in HTML are not plain.
+func plainText(text string, html bool) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c >= utf8.RuneSelf, c == '"', c == '\\':
+			return false
+		case html && (c == '<' || c == '>' || c == '&'):
+			return false
+		}
+	}
+	return true
 }
 
 // appendTime appends a timestamp; the zero time is null.

@@ -15,7 +15,9 @@ type routes struct {
 	fixed       map[string]resource   // by the path below /v1/
 	collections map[string]collection // by the path below /v1/
 	secret      resource
-	parts       map[string]resource // instead of secret, by the last segment of the path
+	parts       map[string]resource  // instead of secret, by the last segment of the path
+	read        *endpoint            // of a secret
+	readParts   map[string]*endpoint // of what stands below a secret, by the last segment
 }
 
 // A collection has resources below each of its members, by what follows the member's
@@ -25,6 +27,11 @@ type collection map[string]resource
 func newRoutes(quirks *Quirks) *routes {
 	secret := secretMethods(quirks)
 	table := &routes{secret: secret, parts: partRoutes(secret, quirks), fixed: systemRoutes()}
+	table.read = &endpoint{scope: "secrets:read", category: CategoryRead, action: "read", serve: (*serverCall).getSecret}
+	table.readParts = map[string]*endpoint{
+		"versions": {scope: "secrets:list", category: CategoryList, action: "list", serve: (*serverCall).secretVersions},
+		"metadata": {scope: "secrets:list", category: CategoryList, action: "list", serve: (*serverCall).secretMetadata},
+	}
 	maps.Copy(table.fixed, secretRoutes(secret, table.parts))
 	maps.Copy(table.fixed, federationRoutes())
 	maps.Copy(table.fixed, policyRoutes())
@@ -208,18 +215,13 @@ func (c *serverCall) routeMember(members collection, below string) (resource, bo
 // above. Where neither exists both answer secret_not_found, and it is the one that
 // the caller's scopes allow.
 func resolveRead(c *serverCall) *endpoint {
-	read := &endpoint{scope: "secrets:read", category: CategoryRead, action: "read", serve: (*serverCall).getSecret}
+	read := c.server.routes.read
 	cut := strings.LastIndexByte(c.path, '/')
 	if c.server.quirks.Subresources == SubresourcesAbsent || cut <= 0 {
 		return read
 	}
-	part := &endpoint{scope: "secrets:list", category: CategoryList, action: "list"}
-	switch c.path[cut+1:] {
-	case "versions":
-		part.serve = (*serverCall).secretVersions
-	case "metadata":
-		part.serve = (*serverCall).secretMetadata
-	default:
+	part := c.server.routes.readParts[c.path[cut+1:]]
+	if part == nil {
 		return read
 	}
 	store, above := c.secrets(), c.path[:cut]

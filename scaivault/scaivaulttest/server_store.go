@@ -5,6 +5,7 @@ package scaivaulttest
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -259,8 +260,7 @@ func (rec *record) append(data json.RawMessage, by author, now time.Time) {
 	}
 	rec.versions = append(rec.versions, storedVersion{number: number, data: data, written: now, by: by.identityID})
 	if over := len(rec.versions) - rec.maxVersions; over > 0 {
-		// A new slice: the old one would keep what has aged out.
-		rec.versions = append([]storedVersion(nil), rec.versions[over:]...)
+		rec.versions = slices.Delete(rec.versions, 0, over)
 	}
 }
 

@@ -88,10 +88,10 @@ func (b *backend) syncIfDue(ctx context.Context) {
 		return
 	}
 	report, refusal := b.sync(ctx)
-	b.hub.server.trail.enter(trailEntry{
-		at: time.Now(), action: "federation_sync", identityID: "system:federation", success: refusal == nil,
-		took: report.took, requestID: b.hub.server.nextRequestID(), extra: b.trailData(report),
-	})
+	b.hub.server.trail.enter(trailEntry{at: time.Now(), success: refusal == nil, took: report.took, trailCall: &trailCall{
+		action: "federation_sync", identityID: "system:federation",
+		requestID: b.hub.server.nextRequestID(), extra: b.trailData(report),
+	}})
 }
 
 // syncDue syncs every backend whose interval has passed, and returns when the next one

@@ -44,7 +44,7 @@ func (c *serverCall) syncNow(b *backend, running bool) (*syncReport, *refusal) {
 		}
 	}
 	report, refusal := b.sync(ctx)
-	c.enterTrail("federation_sync", "", refusal == nil, b.trailData(report))
+	c.enterTrail(c.trailCall("federation_sync", b.trailData(report)), "", refusal == nil)
 	return report, refusal
 }
 
@@ -72,7 +72,7 @@ func (c *serverCall) syncLater(b *backend, running bool) *refusal {
 			return
 		}
 		report, refusal := b.sync(up)
-		c.enterTrail("federation_sync", "", refusal == nil, b.trailData(report))
+		c.enterTrail(c.trailCall("federation_sync", b.trailData(report)), "", refusal == nil)
 	}()
 	c.replyJSON(http.StatusAccepted, answer)
 	return nil
