@@ -101,12 +101,6 @@ func (v *Vault) Mount(path string, kvVersion int) {
 // KV v1, which has none. If there is no KV mount at the path, or data has no JSON, the
 // test fails; in a program nothing is written and the version is -1.
 func (v *Vault) Seed(apiPath string, data map[string]any) (version int) {
-	encoded, err := json.Marshal(data)
-	if err != nil {
-		v.test().Helper()
-		v.fail("scaivaulttest: seed %s: the data have no JSON form: %T", apiPath, err)
-		return -1
-	}
 	mount, key, err := v.secretAt(apiPath)
 	if err != nil {
 		v.test().Helper()
@@ -115,13 +109,16 @@ func (v *Vault) Seed(apiPath string, data map[string]any) (version int) {
 	}
 	switch backend := mount.backend.(type) {
 	case *kv1Backend:
-		backend.put(key, encoded)
-		return 0
+		err = backend.seed(key, data)
 	case *kv2Backend:
-		by := &kv2Actor{Actor: "root", Operation: opCreate, ClientID: clientID([]string{"root"}, "root")}
-		return int(backend.write(key, encoded, by).version)
+		version, err = backend.seed(key, data)
 	}
-	return -1
+	if err != nil {
+		v.test().Helper()
+		v.fail("scaivaulttest: seed %s: the data have no JSON form: %T", apiPath, err)
+		return -1
+	}
+	return version
 }
 
 // Value returns what the latest version at apiPath holds, as Vault would return it,

@@ -5,6 +5,7 @@ package scaivaulttest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -39,19 +40,6 @@ type vaultAuth struct {
 
 	displayName string
 	created     bool // the entity was made by this login
-}
-
-// A vaultBody is the envelope of every answer that is not an error.
-type vaultBody struct {
-	RequestID     string     `json:"request_id"`
-	LeaseID       string     `json:"lease_id"`
-	Renewable     bool       `json:"renewable"`
-	LeaseDuration int        `json:"lease_duration"`
-	Data          any        `json:"data"`
-	WrapInfo      *struct{}  `json:"wrap_info"`
-	Warnings      []string   `json:"warnings"`
-	Auth          *vaultAuth `json:"auth"`
-	MountType     string     `json:"mount_type"`
 }
 
 // A vaultRefusal is an error that the client is told. Vault has two texts for one error: the message in the body and the cause in the audit log.
@@ -120,7 +108,12 @@ func vaultError(w http.ResponseWriter, status int, _, message string) {
 }
 
 func writeVaultJSON(w http.ResponseWriter, status int, body any) {
-	encoded, err := json.Marshal(body)
+	encoded, err := appendVaultJSON(nil, body)
+	writeVaultBody(w, status, encoded, err)
+}
+
+// writeVaultBody writes what was encoded, or says that it could not be.
+func writeVaultBody(w http.ResponseWriter, status int, encoded []byte, err error) {
 	if err != nil {
 		status, encoded = http.StatusInternalServerError, []byte(`{"errors":["internal error"]}`)
 	}
@@ -155,37 +148,35 @@ func (c *vaultCall) write(w http.ResponseWriter, answer *vaultAnswer, refusal *v
 	}
 }
 
+// writeAnswer writes the envelope of every answer that is not an error.
 func (c *vaultCall) writeAnswer(w http.ResponseWriter, answer *vaultAnswer) {
-	body := vaultBody{
-		RequestID: c.id, LeaseDuration: answer.lease,
-		Warnings: answer.warnings, Auth: answer.auth,
-	}
+	var data any
 	switch {
 	case answer.secret != nil:
-		body.Data = answer.secret
+		data = answer.secret
 	case answer.data != nil:
-		body.Data = answer.data
+		data = answer.data
 	}
+	mountType := ""
 	if c.mount != nil && !answer.unnamed && !c.login {
-		body.MountType = c.mount.kind
+		mountType = c.mount.kind
+	}
+	members := [...]vaultMember{
+		{"request_id", c.id}, {"lease_id", ""}, {"renewable", false}, {"lease_duration", answer.lease}, {"data", data},
+		{"wrap_info", nil}, {"warnings", answer.warnings}, {"auth", answer.auth}, {"mount_type", mountType},
 	}
 	status := answer.status
 	if status == 0 {
 		status = http.StatusOK
 	}
-	if !answer.inject || len(answer.data) == 0 {
-		writeVaultJSON(w, status, &body)
+	if answer.inject && len(answer.data) > 0 {
+		injected := maps.Clone(answer.data)
+		for _, member := range members {
+			injected[member.name] = member.value
+		}
+		writeVaultJSON(w, status, injected)
 		return
 	}
-	injected := make(map[string]any, len(answer.data)+9)
-	for k, v := range answer.data {
-		injected[k] = v
-	}
-	for k, v := range map[string]any{
-		"request_id": body.RequestID, "lease_id": "", "renewable": false, "lease_duration": body.LeaseDuration,
-		"data": body.Data, "wrap_info": nil, "warnings": body.Warnings, "auth": body.Auth, "mount_type": body.MountType,
-	} {
-		injected[k] = v
-	}
-	writeVaultJSON(w, status, injected)
+	body, err := appendVaultMembers(make([]byte, 0, 512), members[:])
+	writeVaultBody(w, status, body, err)
 }

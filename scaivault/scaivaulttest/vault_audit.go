@@ -3,7 +3,6 @@
 package scaivaulttest
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -17,7 +16,7 @@ import (
 // vaultAudit writes Vault's audit log to every device.
 type vaultAudit struct {
 	log     io.Writer // of the options; nil: none
-	logSalt auditSalt
+	logSalt *auditSalt
 
 	mu      sync.RWMutex // guards all below
 	devices map[string]*auditDevice
@@ -32,7 +31,7 @@ type auditDevice struct {
 	options     map[string]string
 	local       bool
 	file        *os.File
-	salt        auditSalt
+	salt        *auditSalt
 	accessors   bool // in clear
 	elideLists  bool
 }
@@ -92,7 +91,7 @@ func (a *vaultAudit) write(record *auditRecord) error {
 }
 
 func (a *vaultAudit) writeTo(w io.Writer, record *auditRecord, shape auditShape) bool {
-	line, err := json.Marshal(record.entry(shape))
+	line, err := appendVaultJSON(make([]byte, 0, 2<<10), record.entry(shape))
 	if err != nil {
 		return false
 	}

@@ -8,30 +8,54 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // An auditSalt keys the hashes of one device.
-type auditSalt []byte
+type auditSalt struct {
+	key     []byte
+	hashers sync.Pool // of *auditHasher: to key one costs as much as to hash a value
+}
 
-func newAuditSalt() auditSalt {
-	salt := make(auditSalt, 32)
-	_, _ = rand.Read(salt) // never fails
+// An auditHasher hashes one value after the other.
+type auditHasher struct {
+	mac  hash.Hash
+	sum  []byte
+	text []byte
+}
+
+func newAuditSalt() *auditSalt {
+	salt := &auditSalt{key: make([]byte, 32)}
+	_, _ = rand.Read(salt.key) // never fails
 	return salt
 }
 
-func (s auditSalt) hash(value string) string {
-	mac := hmac.New(sha256.New, s)
-	mac.Write([]byte(value))
-	return "hmac-sha256:" + hex.EncodeToString(mac.Sum(nil))
+func (s *auditSalt) hash(value string) string {
+	h, ok := s.hashers.Get().(*auditHasher)
+	if !ok {
+		h = &auditHasher{mac: hmac.New(sha256.New, s.key)}
+	}
+	defer s.hashers.Put(h)
+	return h.hash(value)
+}
+
+func (h *auditHasher) hash(value string) string {
+	h.text = append(h.text[:0], value...)
+	h.mac.Reset()
+	h.mac.Write(h.text)
+	h.sum = h.mac.Sum(h.sum[:0])
+	h.text = hex.AppendEncode(append(h.text[:0], "hmac-sha256:"...), h.sum)
+	return string(h.text)
 }
 
 // An auditShape is how a device wants its entries.
 type auditShape struct {
-	salt       auditSalt
+	salt       *auditSalt
 	accessors  bool // in clear
 	elideLists bool
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -128,7 +127,7 @@ func readVaultBody(r *http.Request) ([]byte, *vaultRefusal) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxVaultBody))
+	body, err := readAll(r, maxVaultBody)
 	if checkErr := checkJSON(body); checkErr != nil && (err == nil || !strings.Contains(checkErr.Error(), "unclosed")) {
 		return nil, &vaultRefusal{status: http.StatusInternalServerError, message: checkErr.Error()}
 	}
@@ -158,6 +157,9 @@ func patchRefusal(contentType string) *vaultRefusal {
 }
 
 func queryData(query url.Values) map[string]any {
+	if len(query) == 0 {
+		return nil
+	}
 	data := make(map[string]any, len(query))
 	for name, values := range query {
 		switch {

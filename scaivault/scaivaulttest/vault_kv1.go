@@ -42,6 +42,16 @@ func (b *kv1Backend) put(key string, data json.RawMessage) {
 	b.secrets.put(key, secret)
 }
 
+// seed writes a secret without asking whether it may be written.
+func (b *kv1Backend) seed(key string, data map[string]any) error {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	b.put(key, encoded)
+	return nil
+}
+
 // readLease looks for a lease that a secret asks for in its own data.
 func readLease(data json.RawMessage) (lease time.Duration, asked bool) {
 	var fields map[string]any
@@ -135,7 +145,7 @@ func (b *kv1Backend) write(c *vaultCall) *vaultRefusal {
 	if len(c.data) == 0 {
 		return invalid("missing data fields")
 	}
-	encoded, err := json.Marshal(c.data)
+	encoded, err := encodeVaultJSON(c.data)
 	if err != nil {
 		return &vaultRefusal{status: http.StatusInternalServerError, cause: "json encoding failed"}
 	}

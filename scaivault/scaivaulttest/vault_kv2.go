@@ -16,6 +16,7 @@ type kv2Backend struct {
 	mu      sync.RWMutex // guards all below, and what the secrets hold
 	config  kv2Config
 	secrets pathTree[*kv2Secret]
+	seeder  *kv2Actor // who wrote what was seeded; nil: nothing was yet
 }
 
 type kv2Config struct {
@@ -205,7 +206,7 @@ func (b *kv2Backend) writeCall(c *vaultCall, key string) (*vaultAnswer, *vaultRe
 	if refusal := kv2KeyRefusal(key); refusal != nil {
 		return nil, refusal
 	}
-	encoded, err := json.Marshal(data)
+	encoded, err := encodeKV2(data)
 	if err != nil {
 		return nil, &vaultRefusal{status: http.StatusInternalServerError, cause: "json encoding failed"}
 	}
@@ -215,7 +216,7 @@ func (b *kv2Backend) writeCall(c *vaultCall, key string) (*vaultAnswer, *vaultRe
 	if refusal := b.checkAndSet(secret, options); refusal != nil {
 		return nil, refusal
 	}
-	version, secret := b.writeLocked(key, roundNumbers(encoded), c.actor())
+	version, secret := b.writeLocked(key, encoded, c.actor())
 	return &vaultAnswer{data: version.describe(secret)}, nil
 }
 
@@ -251,12 +252,19 @@ func (b *kv2Backend) checkAndSet(secret *kv2Secret, options map[string]any) *vau
 	return nil
 }
 
-// write adds a version without looking at check-and-set.
-func (b *kv2Backend) write(key string, data json.RawMessage, by *kv2Actor) *kv2Version {
+// seed adds a version without looking at check-and-set, as the root token would.
+func (b *kv2Backend) seed(key string, data map[string]any) (version int, err error) {
+	encoded, err := encodeKV2(data)
+	if err != nil {
+		return 0, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	version, _ := b.writeLocked(key, roundNumbers(data), by)
-	return version
+	if b.seeder == nil {
+		b.seeder = &kv2Actor{Actor: "root", Operation: opCreate, ClientID: clientID([]string{"root"}, "root")}
+	}
+	written, _ := b.writeLocked(key, encoded, b.seeder)
+	return int(written.version), nil
 }
 
 func (b *kv2Backend) writeLocked(key string, data json.RawMessage, by *kv2Actor) (*kv2Version, *kv2Secret) {

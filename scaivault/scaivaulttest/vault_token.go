@@ -36,6 +36,7 @@ type vaultToken struct {
 	limits      func() (tokenLimits, error) // asks an auth method at renewal; nil: those above
 
 	compiled atomic.Pointer[compiledPolicies]
+	client   atomic.Pointer[string] // what clientID found out
 
 	expires  time.Time     // zero: never
 	lastTTL  time.Duration // what it had at the last renewal; zero: none yet
@@ -76,7 +77,12 @@ func (t *vaultToken) clientID() string {
 	if t.entityID != "" {
 		return t.entityID
 	}
-	return clientID(t.policies, t.ns.id)
+	if id := t.client.Load(); id != nil {
+		return *id
+	}
+	id := clientID(t.policies, t.ns.id)
+	t.client.Store(&id)
+	return id
 }
 
 // clientID is the name under which Vault counts a token that belongs to no entity.
