@@ -94,11 +94,10 @@ func (a *answer) readBody(resp *http.Response, lists bool, limit int64) (err err
 	return nil
 }
 
-// bounded ends ctx with the attempt. A read whose caller leaves no more time
-// needs no bound of its own.
+// bounded ends ctx with the attempt.
 func (d *attempt) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d.timeout {
-		return context.WithCancel(ctx)
+	if c, ok := ctx.(*call); ok {
+		return c.attempt(d.timeout)
 	}
 	return context.WithTimeout(ctx, d.timeout)
 }

@@ -18,49 +18,45 @@ type calls struct {
 
 	mu      sync.Mutex // guards all below
 	closed  bool
-	next    uint64
-	running map[uint64]context.CancelCauseFunc
+	running map[*call]struct{}
 }
 
-// begin enters a call. It reports false after close.
-func (c *calls) begin(ctx context.Context) (context.Context, func(), bool) {
+// begin enters a call, which takes no longer than limit where ctx has no
+// deadline. It reports false after close.
+func (c *calls) begin(ctx context.Context, limit time.Duration) (*call, bool) {
+	one := &call{Context: ctx, calls: c}
+	if _, ok := ctx.Deadline(); !ok {
+		one.deadline = time.Now().Add(limit)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, false
+		return nil, false
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
 	if c.running == nil {
-		c.running = map[uint64]context.CancelCauseFunc{}
+		c.running = map[*call]struct{}{}
 	}
-	id := c.next
-	c.next++
-	c.running[id] = cancel
+	c.running[one] = struct{}{}
 	c.group.Add(1)
-	return ctx, func() { c.end(id) }, true
+	return one, true
 }
 
-func (c *calls) end(id uint64) {
+func (c *calls) forget(one *call) {
 	c.mu.Lock()
-	cancel := c.running[id]
-	delete(c.running, id)
+	delete(c.running, one)
 	c.mu.Unlock()
-	cancel(nil)
-	c.group.Done()
 }
 
 // spawn runs work as a call of its own, which does not end with ctx but after
 // limit. It reports false after close.
 func (c *calls) spawn(ctx context.Context, limit time.Duration, work func(context.Context)) bool {
-	ctx, done, ok := c.begin(context.WithoutCancel(ctx))
+	one, ok := c.begin(context.WithoutCancel(ctx), limit)
 	if !ok {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
 	go func() {
-		defer done()
-		defer cancel()
-		work(ctx)
+		defer one.end()
+		work(one)
 	}()
 	return true
 }
@@ -70,8 +66,8 @@ func (c *calls) close() bool {
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
-	for _, cancel := range c.running {
-		cancel(scaivault.ErrClosed)
+	for one := range c.running {
+		one.close(scaivault.ErrClosed)
 	}
 	c.mu.Unlock()
 	c.group.Wait()

@@ -37,11 +37,11 @@ func (s *Source) remove(ctx context.Context, t target, version int) error {
 	if wrong := pathProblem(t.path); wrong != "" {
 		return s.invalid(t, wrong)
 	}
-	ctx, done, err := s.begin(ctx, t)
+	ctx, call, err := s.begin(ctx, t)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer call.end()
 	for {
 		loc, err := s.locateForWrite(ctx, t)
 		if err != nil {

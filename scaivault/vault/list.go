@@ -98,11 +98,11 @@ func (l *lister) below(ctx context.Context, prefix string) {
 
 // start finds the first folder and lists it.
 func (l *lister) start(ctx context.Context, t target) (place, *names, error) {
-	ctx, done, err := l.s.begin(ctx, t)
+	ctx, call, err := l.s.begin(ctx, t)
 	if err != nil {
 		return place{}, nil, err
 	}
-	defer done()
+	defer call.end()
 	loc, err := l.s.locateForRead(ctx, t)
 	if err != nil {
 		return place{}, nil, err
@@ -173,11 +173,11 @@ func (l *lister) walk(ctx context.Context, p place, depth int) bool {
 
 // folder is one request, as a call of its own.
 func (l *lister) folder(ctx context.Context, t target, p place) (*names, error) {
-	ctx, done, err := l.s.begin(ctx, t)
+	ctx, call, err := l.s.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer call.end()
 	a, err := l.s.fetchKeys(ctx, t, p)
 	if err != nil {
 		return nil, err

@@ -76,11 +76,11 @@ func (s *Source) history(ctx context.Context, t target) (*history, error) {
 	if wrong := pathProblem(t.path); wrong != "" {
 		return nil, s.invalid(t, wrong)
 	}
-	ctx, done, err := s.begin(ctx, t)
+	ctx, call, err := s.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer call.end()
 	for {
 		loc, err := s.locateForRead(ctx, t)
 		if err != nil {

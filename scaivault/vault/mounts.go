@@ -16,11 +16,11 @@ import (
 // A token that may not read sys/mounts gets those in which it may do anything.
 func (s *Source) Mounts(ctx context.Context) ([]scaivault.Mount, error) {
 	t := target{op: "list mounts"}
-	ctx, done, err := s.begin(ctx, t)
+	ctx, call, err := s.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer call.end()
 	a, err := s.do(ctx, get(t, apiMounts, ""))
 	if err != nil {
 		return nil, err

@@ -45,11 +45,11 @@ func (s *Source) getVersion(ctx context.Context, t target, version int) (*scaiva
 	if wrong := pathProblem(t.path); wrong != "" {
 		return nil, s.invalid(t, wrong)
 	}
-	ctx, done, err := s.begin(ctx, t)
+	ctx, call, err := s.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer call.end()
 	f, err := s.read(ctx, t, version)
 	return f.secret, err
 }

@@ -131,20 +131,17 @@ func (s *Source) inBackground(work func(context.Context)) {
 // A target is what a call is about, for its errors.
 type target struct{ op, path string }
 
-// begin starts a call: it bounds it and lets Close end it. The func ends it.
-func (s *Source) begin(ctx context.Context, t target) (context.Context, func(), error) {
+// begin starts a call: it bounds it and lets Close end it. The context is the
+// call, whose end must be called.
+func (s *Source) begin(ctx context.Context, t target) (context.Context, *call, error) {
 	if err := s.ended(ctx, t); err != nil {
 		return nil, nil, err
 	}
-	ctx, done, ok := s.calls.begin(ctx)
+	one, ok := s.calls.begin(ctx, s.timeout)
 	if !ok {
 		return nil, nil, s.failure(t, scaivault.ErrClosed, "")
 	}
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, done, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	return ctx, func() { cancel(); done() }, nil
+	return one, one, nil
 }
 
 // spawner starts shared work, which outlives the ctx of the one who began it.

@@ -43,11 +43,11 @@ func (s *Source) Put(ctx context.Context, path string, data map[string]any, opts
 	if wrong != "" {
 		return nil, s.invalid(t, wrong)
 	}
-	ctx, done, err := s.begin(ctx, t)
+	ctx, call, err := s.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer call.end()
 	w.target = t
 	for {
 		loc, err := s.locateForWrite(ctx, t)
