@@ -25,6 +25,8 @@ type Sent struct {
 	asked, got atomic.Bool
 	fresh      atomic.Int32
 	gaveUp     atomic.Bool // there was no connection in time
+	stop       func()      // ends the attempt
+	trace      httptrace.ClientTrace
 }
 
 // Watch watches a request to an endpoint.
@@ -45,21 +47,24 @@ func (s *Sent) GiveUpDialling(stop func()) func() {
 
 // Hooks watches a request; stop ends its attempt.
 func (s *Sent) Hooks(stop func()) *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) {
-			s.asked.Store(true)
-			if s.fresh.Load() >= maxFreshConns {
-				stop()
-			}
-		},
-		GotConn: func(info httptrace.GotConnInfo) {
-			s.got.Store(true)
-			c, ok := info.Conn.(*tls.Conn)
-			s.at.HTTP2.Store(ok && c.ConnectionState().NegotiatedProtocol == "h2")
-			if !info.Reused {
-				s.fresh.Add(1)
-			}
-		},
+	s.stop = stop
+	s.trace.GetConn, s.trace.GotConn = s.getConn, s.gotConn
+	return &s.trace
+}
+
+func (s *Sent) getConn(string) {
+	s.asked.Store(true)
+	if s.fresh.Load() >= maxFreshConns {
+		s.stop()
+	}
+}
+
+func (s *Sent) gotConn(info httptrace.GotConnInfo) {
+	s.got.Store(true)
+	c, ok := info.Conn.(*tls.Conn)
+	s.at.HTTP2.Store(ok && c.ConnectionState().NegotiatedProtocol == "h2")
+	if !info.Reused {
+		s.fresh.Add(1)
 	}
 }
 

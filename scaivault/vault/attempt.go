@@ -104,7 +104,7 @@ func (d *attempt) bounded(ctx context.Context) (context.Context, context.CancelF
 
 // request makes the HTTP request.
 func (d *attempt) request(ctx context.Context) *http.Request {
-	r, base := d.x.r, d.at.URL
+	r, base := &d.x.r, d.at.URL
 	req := (&http.Request{
 		Method: r.method, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: base.Host,
 		URL: &url.URL{Scheme: base.Scheme, Host: d.x.resolved(ctx, base), Path: base.Path + "/v1/" + r.api, RawQuery: r.query},

@@ -22,7 +22,7 @@ import (
 // elects a leader. Without a whole answer there is an error, and the answer says
 // how far the request came.
 func (s *Source) exchange(ctx context.Context, r *request, token string) (*answer, error) {
-	x := exchanger{Source: s, r: r, token: token}
+	x := exchanger{Source: s, r: *r, token: token}
 	a, err := x.run(ctx)
 	if x.untrusted != "" {
 		x.tellUntrusted(a, err)
@@ -66,7 +66,7 @@ func (x *exchanger) run(ctx context.Context) (*answer, error) {
 // An exchanger is one call under way.
 type exchanger struct {
 	*Source
-	r       *request
+	r       request
 	token   string
 	tried   uint32         // endpoints asked since the last wait, as bits
 	fault   endpoint.Fault // what the last attempt says about its endpoint

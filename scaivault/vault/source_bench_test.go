@@ -91,7 +91,9 @@ func BenchmarkRead(b *testing.B) {
 
 func benchRead(b *testing.B, p *prepared, read func(context.Context, *vault.Source) error) {
 	const address = "https://vault.internal:8200"
-	s := sourceOf(b, clientOf(b, address, p), func(c *vault.Config) { c.AttemptTimeout = 2 * time.Hour })
+	client := clientOf(b, address, p)
+	client.SetClientTimeout(2 * time.Hour)
+	s := sourceOf(b, client, func(c *vault.Config) { c.AttemptTimeout = 2 * time.Hour })
 	bounded, cancel := context.WithTimeout(b.Context(), time.Hour)
 	defer cancel()
 	for _, c := range []struct {

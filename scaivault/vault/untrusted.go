@@ -16,14 +16,22 @@ import (
 // fails at the other addresses, too, for whatever reason.
 func (x *exchanger) note(at endpoint.Choice, what verdict, err error) {
 	x.asked = at.URL.Host
-	var e *scaivault.Error
-	var cert *tls.CertificateVerificationError
 	switch {
 	case what == isAnswer:
 		x.untrusted = ""
-	case x.untrusted == "" && errors.As(err, &cert) && errors.As(err, &e):
-		x.untrusted = wire.Printable(x.asked) + ": " + e.Reason
+	case x.untrusted == "" && err != nil:
+		x.untrusted = untrusted(at.URL.Host, err)
 	}
+}
+
+// untrusted says what is wrong with a certificate, if that is what is wrong.
+func untrusted(host string, err error) string {
+	var e *scaivault.Error
+	var cert *tls.CertificateVerificationError
+	if !errors.As(err, &cert) || !errors.As(err, &e) {
+		return ""
+	}
+	return wire.Printable(host) + ": " + e.Reason
 }
 
 // tellUntrusted adds what was noted to the failure of a call, unless the failure
