@@ -105,15 +105,14 @@ func isCutOff(body []byte) bool {
 	if len(body) == 0 || body[0] != '{' && body[0] != '[' {
 		return false
 	}
-	depth, inString, hasValue := 0, false, body[0] == '['
+	depth, hasValue := 0, body[0] == '['
 	for i := 0; i < len(body); i++ {
 		c := body[i]
 		switch {
-		case inString && c == '\\':
-			i++
 		case c == '"':
-			inString = !inString
-		case inString:
+			if i = endOfText(body, i+1); i < 0 {
+				return true
+			}
 		case c == '{' || c == '[':
 			depth++
 		case c == '}' || c == ']':
@@ -126,5 +125,20 @@ func isCutOff(body []byte) bool {
 	}
 	last := body[len(body)-1]
 	ends := last != ':' && last != ',' && (hasValue || len(body) == 1)
-	return inString || depth > 1 || depth == 1 && !ends
+	return depth > 1 || depth == 1 && !ends
+}
+
+// endOfText returns the quote that ends the text that begins at i, or -1.
+func endOfText(body []byte, i int) int {
+	for begin := i; ; i++ {
+		quote := bytes.IndexByte(body[i:], '"')
+		if quote < 0 {
+			return -1
+		}
+		i += quote
+		text := body[begin:i]
+		if (len(text)-len(bytes.TrimRight(text, `\`)))%2 == 0 {
+			return i
+		}
+	}
 }
