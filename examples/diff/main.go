@@ -62,6 +62,9 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 		return exitSame
 	case err != nil:
 		return exitError
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "diff: unexpected argument %q; -h lists the flags\n", flags.Arg(0))
+		return exitError
 	}
 	log := &migrate.ItemLog{}
 	report, err := diff(ctx, *mapping, getenv, &migrate.DiffOptions{Versions: *versions, Metadata: *metadata, Exclude: exclude, Each: log.Add})
@@ -93,6 +96,11 @@ func diff(ctx context.Context, mappingFile string, getenv func(string) string, o
 	mapping, err := readMapping(mappingFile)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "SCAIVAULT_URL", "SCAIVAULT_TOKEN"} {
+		if getenv(name) == "" {
+			return nil, errors.New(name + " is not set")
+		}
 	}
 	cfg := api.DefaultConfig()
 	if cfg.Error != nil {

@@ -83,6 +83,16 @@ func TestWrongSettingsAreAnError(t *testing.T) {
 	code, _, errs = e.run(t, "-mapping", "")
 	assert.Equal(t, exitError, code)
 	assert.Contains(t, errs, "is missing")
+	code, _, errs = e.run(t, "-versions", "true")
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, errs, `unexpected argument "true"`)
+	for name, value := range e.env {
+		e.env[name] = ""
+		code, _, errs = e.run(t)
+		assert.Equal(t, exitError, code)
+		assert.Contains(t, errs, name+" is not set")
+		e.env[name] = value
+	}
 	code, _, errs = e.run(t, "-h")
 	assert.Equal(t, exitSame, code)
 	assert.Contains(t, errs, "-html")

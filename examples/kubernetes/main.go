@@ -76,7 +76,7 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 // exitCode tells what an operator has to know from what a new start mends.
 func exitCode(report *migrate.Report, err error) int {
 	switch {
-	case err != nil && report == nil:
+	case err != nil && (report == nil || errors.Is(err, scaivault.ErrInvalid)): // the checkpoint is of something else
 		return exitSettings
 	case err != nil:
 		return exitAgain

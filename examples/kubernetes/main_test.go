@@ -162,6 +162,9 @@ func TestExitCodes(t *testing.T) {
 			assert.Equal(t, exitSettings, p.wait(), args)
 			assert.Contains(t, p.stderr.String(), says)
 		}
+		p := e.start(t, "", "-checkpoint", os.DevNull)
+		assert.Equal(t, exitSettings, p.wait(), "to start again does not help")
+		assert.Contains(t, p.stderr.String(), "no regular file")
 	})
 	t.Run("attention", func(t *testing.T) {
 		e.vault.Seed("kv/data/apps/Upper", map[string]any{"v": 1})

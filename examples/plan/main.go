@@ -85,6 +85,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q; -h lists the flags", flags.Arg(0))
+	}
 	if *mapping != "" || args[0] != "inventory" {
 		var err error
 		if t.mapping, err = readMapping(*mapping); err != nil {

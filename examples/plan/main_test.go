@@ -102,13 +102,14 @@ func TestCollisionsAndMistakesAreTold(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(o.file("short"), []byte("0123"), 0o600))
 	for line, says := range map[string]string{
-		"":                                   "say what to do",
-		"fly":                                "say what to do",
-		"make":                               "-mapping is missing",
-		"make -mapping @none.yaml":           "-mapping",
-		"make -mapping @rules.yaml":          "-out is missing",
-		"apply -mapping @rules.yaml":         "-in is missing",
-		"apply -mapping @rules.yaml -in @no": "-in",
+		"":                                    "say what to do",
+		"fly":                                 "say what to do",
+		"make":                                "-mapping is missing",
+		"make -mapping @none.yaml":            "-mapping",
+		"make -mapping @rules.yaml":           "-out is missing",
+		"make -mapping @rules.yaml -out @p x": "unexpected argument",
+		"apply -mapping @rules.yaml":          "-in is missing",
+		"apply -mapping @rules.yaml -in @no":  "-in",
 		"make -mapping @rules.yaml -out @p -fingerprint-key @no":    "-fingerprint-key",
 		"make -mapping @rules.yaml -out @p -fingerprint-key @short": "openssl rand",
 		"apply -mapping @rules.yaml -in @rules.yaml":                "header",
@@ -117,6 +118,10 @@ func TestCollisionsAndMistakesAreTold(t *testing.T) {
 		assert.Equal(t, exitError, code, line)
 		assert.Contains(t, errs, says, line)
 	}
+	o.env["SCAIVAULT_TOKEN"] = ""
+	code, _, errs = o.run(t, "make -mapping @rules.yaml -out @p")
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, errs, "SCAIVAULT_TOKEN is not set")
 	code, _, _ = o.run(t, "make -h")
 	assert.Equal(t, exitDone, code)
 }

@@ -20,6 +20,15 @@ type services struct {
 }
 
 func (s *services) connect(getenv func(string) string, vaultAlone bool) error {
+	needed := []string{"VAULT_ADDR", "VAULT_TOKEN", "SCAIVAULT_URL", "SCAIVAULT_TOKEN"}
+	if vaultAlone {
+		needed = needed[:2]
+	}
+	for _, name := range needed {
+		if getenv(name) == "" {
+			return errors.New(name + " is not set")
+		}
+	}
 	cfg := api.DefaultConfig()
 	if cfg.Error != nil {
 		return cfg.Error
