@@ -33,7 +33,7 @@ func (c *copier) check(ctx context.Context, results []result) {
 		for i, r := range left {
 			paths[i] = r.item.To
 		}
-		found, err := c.readMany(ctx, c.far, c.run.batch, paths)
+		found, err := readMany(ctx, c.far, c.run.batch, paths)
 		why := reasonsIn(err)
 		last := look == verifyLooks
 		var lagging []*result

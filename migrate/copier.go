@@ -62,7 +62,7 @@ func (c *copier) look(ctx context.Context, jobs []job) {
 		return
 	}
 	if c.run.batch != nil {
-		found, err := c.readMany(ctx, c.far, c.run.batch, paths)
+		found, err := readMany(ctx, c.far, c.run.batch, paths)
 		noteLooks(jobs, found, err)
 	}
 	if c.gather == nil {
@@ -74,7 +74,7 @@ func (c *copier) look(ctx context.Context, jobs []job) {
 			paths = append(paths, j.from)
 		}
 	}
-	found, _ := c.readMany(ctx, c.near, c.gather, paths)
+	found, _ := readMany(ctx, c.near, c.gather, paths)
 	for i := range jobs {
 		jobs[i].read = found[jobs[i].from]
 	}
@@ -82,7 +82,7 @@ func (c *copier) look(ctx context.Context, jobs []job) {
 
 // readMany reads many secrets in one request, and again where the service was
 // asked too often and has read none.
-func (c *copier) readMany(ctx context.Context, t *throttle, g batchGetter, paths []string) (map[string]*scaivault.Secret, error) {
+func readMany(ctx context.Context, t *throttle, g batchGetter, paths []string) (map[string]*scaivault.Secret, error) {
 	var found map[string]*scaivault.Secret
 	var err error
 	ended := t.do(ctx, func() error {

@@ -132,6 +132,33 @@ func TestCopyLearnsALimitThatNobodyTells(t *testing.T) {
 	})
 }
 
+// A batch counts as its secrets, so a limit of reads allows few of them: they
+// are spaced, and no secret is read for itself because its batch was refused.
+func TestDiffKeepsToBatchesBelowALimitOfReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 4000
+		e := newEstate(t, &scaivaulttest.ServerOptions{Limits: map[scaivaulttest.Category]int{scaivaulttest.CategoryRead: 500}})
+		for i := range n {
+			e.vault.Seed(fmt.Sprintf("kv/data/apps/s%04d", i), map[string]any{"v": i})
+			e.scai.Seed(fmt.Sprintf("environments/production/s%04d", i), map[string]any{"v": i})
+		}
+		m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+		report, err := migrate.Diff(t.Context(), e.source, e.client, m, nil)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		batches := map[int]int{}
+		for _, r := range e.scai.Requests() {
+			if r.Method == http.MethodPost {
+				batches[r.Status]++
+			}
+		}
+		assert.Equal(t, n/100, batches[http.StatusOK])
+		assert.Less(t, batches[http.StatusTooManyRequests], n/100, "the limit is learnt")
+		assert.Zero(t, e.scai.RequestCount(http.MethodGet, "/v1/secrets/environments/**"))
+	})
+}
+
 func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

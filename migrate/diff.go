@@ -67,8 +67,9 @@ type DiffOptions struct {
 // KV v2 rounds away, is [Different] and told apart by [Item.Rounded].
 //
 // It lists both sides, and reads ScaiVault a hundred secrets in a request and
-// Vault secret by secret. Names are kept sorted in temporary files of mode
-// 0600, so memory does not grow with them. Unless [DiffOptions.OneWay] is set,
+// Vault secret by secret. A service that refuses is asked at the rate that it
+// lets through. Names are kept sorted in temporary files of mode 0600, so memory
+// does not grow with them. Unless [DiffOptions.OneWay] is set,
 // to must have List.
 //
 // The error is not nil if the run could not start, if ctx ended, if Each
@@ -99,6 +100,7 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 		run: r, from: from, to: to, there: there, opts: *opts,
 		met: &disksort.Sorter{Dir: opts.TempDir}, listed: &disksort.Sorter{Dir: opts.TempDir},
 	}
+	d.fromPace, d.toPace = newThrottle(from, ""), newThrottle(to, "")
 	d.fromBatch, _ = from.(batchGetter)
 	d.toBatch, _ = to.(batchGetter)
 	err = d.both(ctx)
@@ -114,6 +116,7 @@ type differ struct {
 	from               From
 	to                 endpoint
 	fromBatch, toBatch batchGetter // nil: that side reads one by one
+	fromPace, toPace   *throttle   // of batches
 	there              lister
 	opts               DiffOptions
 	met                *disksort.Sorter // names in the destination that near compares

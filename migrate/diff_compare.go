@@ -42,7 +42,7 @@ func (d *differ) look(ctx context.Context, jobs []job) {
 			to = append(to, j.to)
 		}
 	}
-	seenFrom, seenTo := d.readBatch(ctx, d.fromBatch, from), d.readBatch(ctx, d.toBatch, to)
+	seenFrom, seenTo := readBatch(ctx, d.fromPace, d.fromBatch, from), readBatch(ctx, d.toPace, d.toBatch, to)
 	for i, j := range jobs {
 		jobs[i].pair = &pair{from: seenFrom[j.from], to: seenTo[j.to]}
 	}
@@ -50,30 +50,24 @@ func (d *differ) look(ctx context.Context, jobs []job) {
 
 // readBatch reads what it can. An error is taken for an answer only if it is
 // one; the others are read one by one.
-func (d *differ) readBatch(ctx context.Context, b batchGetter, paths []string) map[string]sight {
+func readBatch(ctx context.Context, pace *throttle, b batchGetter, paths []string) map[string]sight {
 	if b == nil || len(paths) == 0 {
 		return nil
 	}
-	for try := 1; d.run.pace.calm(ctx) == nil; try++ {
-		found, err := b.GetBatch(ctx, paths)
-		if err != nil && len(found) == 0 && d.run.pace.again(ctx, err, try) {
-			continue
-		}
-		seen := make(map[string]sight, len(paths))
-		for path, s := range found {
-			seen[path] = sight{secret: s}
-		}
-		var parts *scaivault.BatchError
-		if errors.As(err, &parts) {
-			for path, err := range parts.Errors {
-				if isAnswer(err) {
-					seen[path] = sight{err: err}
-				}
+	found, err := readMany(ctx, pace, b, paths)
+	seen := make(map[string]sight, len(paths))
+	for path, s := range found {
+		seen[path] = sight{secret: s}
+	}
+	var parts *scaivault.BatchError
+	if errors.As(err, &parts) {
+		for path, err := range parts.Errors {
+			if isAnswer(err) {
+				seen[path] = sight{err: err}
 			}
 		}
-		return seen
 	}
-	return nil
+	return seen
 }
 
 // isAnswer tells whether an error is the service's word on one secret.
