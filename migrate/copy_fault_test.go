@@ -53,6 +53,12 @@ func TestCopyLooksUpAWriteOfUnknownFate(t *testing.T) {
 				return scai.fail(scaivault.ErrUncertain, "put", path, "")
 			}
 		}, migrate.Unchanged, nil},
+		{"the service altered it", func(scai *fakeSide) {
+			scai.putErr = func(path string) error {
+				scai.secrets[path].data = `{"v":"altered"}` // with our mark
+				return scai.fail(scaivault.ErrUncertain, "put", path, "")
+			}
+		}, migrate.Failed, scaivault.ErrUncertain},
 		{"somebody wrote something else", func(scai *fakeSide) {
 			scai.onPut = func(path string, _ int) error {
 				scai.seed(path, `{"v":"theirs"}`)
@@ -271,6 +277,21 @@ func TestCopyTellsAWriteThatTheEndOfTheRunCutOff(t *testing.T) {
 	var problems *migrate.ProblemsError
 	require.True(t, errors.As(report.Err(), &problems))
 	assert.Same(t, report, problems.Report)
+}
+
+func TestCopyTellsAFailureAtTheEndOfTheRun(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	vault.seed(webInVault, `{"v":1}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	vault.onGet = func(path string) error {
+		cancel()
+		return vault.fail(scaivault.ErrUnavailable, "get", path, "")
+	}
+	report, err := migrate.Copy(ctx, vault, scai, apps(t), nil)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, report.Count(migrate.Failed), "there is no second pass to tell it")
+	require.ErrorIs(t, report.Err(), scaivault.ErrUnavailable)
 }
 
 func TestCopySurvivesABatchThatFails(t *testing.T) {

@@ -35,9 +35,11 @@ type putRecorder struct {
 }
 
 type sentPut struct {
-	Data      map[string]any     `json:"data"`
-	Metadata  scaivault.Metadata `json:"metadata"`
-	ExpiresIn string             `json:"expires_in"`
+	Data     map[string]any     `json:"data"`
+	Metadata scaivault.Metadata `json:"metadata"`
+	Options  struct {
+		ExpiresIn string `json:"expires_in"`
+	} `json:"options"`
 }
 
 func (p *putRecorder) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -183,7 +185,8 @@ func TestCopyMapsTheExpiryOfTheLatestVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
 	require.Len(t, sent.puts, 2)
-	assert.Empty(t, sent.puts[0].ExpiresIn)
+	assert.Empty(t, sent.puts[0].Options.ExpiresIn)
+	assert.NotEmpty(t, sent.puts[1].Options.ExpiresIn)
 	got, err := client.Get(t.Context(), dbInScai)
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now().Add(24*time.Hour), got.Info().ExpiresAt, time.Hour)
