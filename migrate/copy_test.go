@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scailabs/scaivault-go/internal/mark"
 	"github.com/scailabs/scaivault-go/migrate"
 	"github.com/scailabs/scaivault-go/scaivault"
 	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
@@ -245,6 +246,20 @@ func TestCopyRefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 	assert.Zero(t, vault.gets+scai.gets, "before any I/O")
+}
+
+// A mark of a version that is still to come is one of a write that was cut off
+// in KV v2 alone, which takes the mark before the data.
+func TestCopyTakesNoMarkOfALaterVersionInScaiVault(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	vault.seed(webInVault, `{"v":1}`)
+	vault.seed(webInVault, `{"v":2}`)
+	theirs := mark.Mark{Source: webInVault, SourceVersion: 1, Version: 2, WriteID: "x"}
+	scai.store(webInScai, `{"v":"theirs"}`, scaivault.Metadata{Values: theirs.AddTo(nil)})
+	report := copyAll(t, vault, scai)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Conflict: 1}, report.Counts)
+	assert.JSONEq(t, `{"v":"theirs"}`, scai.data(webInScai))
 }
 
 // A client that writes back the metadata that it has read takes our mark along.
