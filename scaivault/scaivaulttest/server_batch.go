@@ -147,7 +147,7 @@ func (c *serverCall) enterBatch(action string, results []batchResult) {
 func (c *serverCall) replyBatch(key string, results []batchResult, withData, withMetadata bool) {
 	size := 0
 	for i := range results {
-		size += results[i].view.size() + 2*len(results[i].path) // twice: an error names it in its message too
+		size += results[i].view.size(withData, withMetadata) + 2*len(results[i].path) // an error names it in its message too
 	}
 	body := slices.Grow([]byte(`{"`+key+`":{`), size)
 	var failed []*batchResult

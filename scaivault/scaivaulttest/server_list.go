@@ -61,7 +61,7 @@ func (c *serverCall) listSecrets() *refusal {
 func appendItems(b []byte, page []secretView, item ListItem) []byte {
 	size := 0
 	for i := range page {
-		size += page[i].size()
+		size += page[i].size(false, item == ListItemWhole)
 	}
 	b = slices.Grow(b, size)
 	for i := range page {

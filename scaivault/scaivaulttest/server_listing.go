@@ -170,6 +170,7 @@ func (s *secretStore) listed(rec *record, l *listing, now time.Time) bool {
 // page collects what is there and visible; the caller holds mu for reading.
 func (s *secretStore) page(paths iter.Seq[string], l *listing) (page []secretView, more bool) {
 	now := time.Now()
+	page = make([]secretView, 0, min(l.limit, len(s.records)))
 	for path := range paths {
 		rec, item := s.record(l, path), l.item(path)
 		if len(page) > 0 && page[len(page)-1].path == item && item != path {

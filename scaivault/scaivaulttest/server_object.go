@@ -15,7 +15,7 @@ import (
 // appendSecret appends the secret object. It is written by hand, since data and
 // metadata have to stay byte for byte what they were, which json.Marshal does not keep.
 func appendSecret(b []byte, v *secretView, withData bool) []byte {
-	b = slices.Grow(b, v.size())
+	b = slices.Grow(b, v.size(withData, true))
 	b = append(b, `{"path":`...)
 	b = appendPath(b, v.path)
 	b = append(b, `,"secret_type":`...)
@@ -34,10 +34,17 @@ func appendSecret(b []byte, v *secretView, withData bool) []byte {
 	return append(b, '}')
 }
 
-// size is about how long the object will be.
-func (v *secretView) size() int {
-	const members = 256
-	return members + len(v.path) + len(v.data) + len(v.metadata)
+// size is about how long what is written of the view will be: its members, without
+// those that may be of any length and are left out.
+func (v *secretView) size(withData, withMetadata bool) int {
+	size := 128 + len(v.path)
+	if withData {
+		size += len(v.data)
+	}
+	if withMetadata {
+		size += 128 + len(v.metadata)
+	}
+	return size
 }
 
 // appendMetadata appends the members that a batch has only on request.

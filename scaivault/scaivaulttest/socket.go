@@ -112,6 +112,9 @@ func (h *host) closeSocket() {
 
 // countConn lets Close wait for the goroutines of connections.
 func (h *host) countConn(_ net.Conn, state http.ConnState) {
+	if state == http.StateActive || state == http.StateIdle {
+		return // with each request, and of no interest
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch state {

@@ -12,7 +12,7 @@ import (
 
 // encodeVaultJSON is json.Marshal for an object.
 func encodeVaultJSON(object map[string]any) (json.RawMessage, error) {
-	return appendVaultJSON(nil, object)
+	return appendVaultJSON(make([]byte, 0, 64), object)
 }
 
 // appendVaultJSON appends v as json.Marshal writes it. What answers and audit entries are
