@@ -174,3 +174,11 @@ func TestRequestLogKeepsTheLatest(t *testing.T) {
 	assert.Equal(t, 201, all[loggedRequests-1].Status)
 	assert.Equal(t, 1, log.count("", parseGlob("/last")))
 }
+
+func TestRequestIDsHaveOneLength(t *testing.T) {
+	t.Parallel()
+	s := &Server{requestTag: "abcdefgh"}
+	assert.Equal(t, "req_abcdefgh00000001", s.nextRequestID())
+	s.requestSeq.Store(0xfffffffe)
+	assert.Equal(t, "req_abcdefghffffffff", s.nextRequestID())
+}
