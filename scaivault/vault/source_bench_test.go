@@ -47,6 +47,8 @@ func prepare(data string, kv int) *prepared {
 }
 
 const (
+	benchAddress = "https://vault.internal:8200"
+
 	benchFields = `{"host":"db.internal.example","password":"correct horse battery staple","port":5432,"tls":true,"user":"billing"}`
 	benchCustom = `{"description":"the billing database","owner":"billing","team":"payments"}`
 )
@@ -90,8 +92,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func benchRead(b *testing.B, p *prepared, read func(context.Context, *vault.Source) error) {
-	const address = "https://vault.internal:8200"
-	client := clientOf(b, address, p)
+	client := clientOf(b, benchAddress, p)
 	client.SetClientTimeout(2 * time.Hour)
 	s := sourceOf(b, client, func(c *vault.Config) { c.AttemptTimeout = 2 * time.Hour })
 	bounded, cancel := context.WithTimeout(b.Context(), time.Hour)
@@ -100,7 +101,7 @@ func benchRead(b *testing.B, p *prepared, read func(context.Context, *vault.Sour
 		name string
 		call func() error
 	}{
-		{"http", func() error { return bare(b.Context(), p, address) }},
+		{"http", func() error { return bare(b.Context(), p, benchAddress) }},
 		{"no-deadline", func() error { return read(b.Context(), s) }},
 		{"deadline", func() error { return read(bounded, s) }},
 	} {
@@ -131,4 +132,17 @@ func bare(ctx context.Context, p *prepared, address string) error {
 	body := make([]byte, resp.ContentLength)
 	_, err = io.ReadFull(resp.Body, body)
 	return err
+}
+
+// TestReadAllocatesLittleBesideItsRequest: a call and its request share what
+// ends them, and an answer is gone through once.
+func TestReadAllocatesLittleBesideItsRequest(t *testing.T) {
+	p := prepare(benchVersion("null"), 2)
+	s := sourceOf(t, clientOf(t, benchAddress, p))
+	request := testing.AllocsPerRun(100, func() { require.NoError(t, bare(t.Context(), p, benchAddress)) })
+	get := testing.AllocsPerRun(100, func() {
+		_, err := s.Get(t.Context(), kvPath)
+		require.NoError(t, err)
+	})
+	require.LessOrEqual(t, get-request, 20.0)
 }
