@@ -32,7 +32,7 @@ const (
 // strings. It survives what it does not expect.
 func readCustomMetadata(raw json.RawMessage) scaivault.Metadata {
 	var m scaivault.Metadata
-	whole := jsonvalue.EachMember(raw, func(name, value []byte) { takeCustom(&m, string(name), value) })
+	whole := jsonvalue.EachMember(raw, func(name, value []byte) { takeCustom(&m, name, value) })
 	if !whole {
 		return scaivault.Metadata{}
 	}
@@ -40,10 +40,12 @@ func readCustomMetadata(raw json.RawMessage) scaivault.Metadata {
 }
 
 // takeCustom takes one key. Where it stands twice, the last one counts.
-func takeCustom(m *scaivault.Metadata, key string, value []byte) {
+func takeCustom(m *scaivault.Metadata, key, value []byte) {
 	text, isText := jsonvalue.String(value), value[0] == '"'
-	delete(m.Values, key)
-	switch key {
+	if len(m.Values) > 0 {
+		delete(m.Values, string(key))
+	}
+	switch string(key) {
 	case keyDescription:
 		m.Description = text
 	case keyOwner:
@@ -60,7 +62,7 @@ func takeCustom(m *scaivault.Metadata, key string, value []byte) {
 	if m.Values == nil {
 		m.Values = map[string]any{}
 	}
-	m.Values[key] = anyOf(text, value)
+	m.Values[string(key)] = anyOf(text, value)
 }
 
 // anyOf is what encoding/json makes of a value whose text, if it is one, is

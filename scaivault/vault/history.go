@@ -21,6 +21,9 @@ type history struct {
 	hasCurrent, hasVersions, hasCAS bool // what tells a history from anything else
 }
 
+// usualVersions is how many versions KV v2 keeps unless it is told otherwise.
+const usualVersions = 10
+
 // versionMeta is what is kept of one version. Its times are read when they are
 // asked for: of most versions nobody does.
 type versionMeta struct {
@@ -60,7 +63,7 @@ func readHistory(data json.RawMessage) (*history, bool) {
 	enter := func(depth int, name []byte) bool {
 		switch {
 		case depth == 1 && string(name) == "versions":
-			h.versions, h.strange = nil, false // where it stands twice, the last one counts
+			h.versions, h.strange = make([]versionMeta, 0, usualVersions), false // where it stands twice, the last one counts
 			return true
 		case depth == 2:
 			v = versionMeta{}
