@@ -179,6 +179,22 @@ func TestCopyCarriesMetadataThatChangedAloneWhereAllIsRead(t *testing.T) {
 	assert.Equal(t, migrate.Unchanged, run(migrate.CopyOptions{ReadAll: true}).Outcome, "somebody else wrote the same")
 }
 
+// Vault's own metadata can have the names of ScaiVault's, and then has others
+// there. They go when Vault has it no longer; what else is there stays.
+func TestCopyDropsMetadataThatVaultHasNoLonger(t *testing.T) {
+	t.Parallel()
+	vault, scai := newVaultSide(), newScaiVaultSide()
+	vault.store(webInVault, `{"v":1}`, scaivault.Metadata{Description: "of the web"})
+	copyAll(t, vault, scai)
+	assert.Equal(t, "of the web", scai.meta(webInScai).Values["vault_description"])
+	scai.secrets[webInScai].meta.Values["theirs"] = "x"
+	vault.store(webInVault, `{"v":2}`, scaivault.Metadata{})
+	report := copyAll(t, vault, scai)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Updated: 1}, report.Counts)
+	assert.NotContains(t, scai.meta(webInScai).Values, "vault_description")
+	assert.Equal(t, "x", scai.meta(webInScai).Values["theirs"])
+}
+
 func TestACopyOfAnotherSecretWasNotDeletedInTheSource(t *testing.T) {
 	t.Parallel()
 	vault, scai := newVaultSide(), newScaiVaultSide()

@@ -154,7 +154,7 @@ func TestDiffKeepsToBatchesBelowALimitOfReads(t *testing.T) {
 			}
 		}
 		assert.Equal(t, n/100, batches[http.StatusOK])
-		assert.Less(t, batches[http.StatusTooManyRequests], n/100, "the limit is learnt")
+		assert.Less(t, batches[http.StatusTooManyRequests], 2*n/100, "the limit is learnt, or it were more than a hundred")
 		assert.Zero(t, e.scai.RequestCount(http.MethodGet, "/v1/secrets/environments/**"))
 	})
 }

@@ -146,13 +146,16 @@ func (d *differ) both(ctx context.Context) error {
 func (d *differ) near(ctx context.Context) error {
 	r := d.run
 	var full error
-	err := r.pass(ctx, func(ctx context.Context, emit func(job) bool) {
-		r.walk(ctx, func(j job) bool {
+	r.relisted = func(emit func(job) bool) func(job) bool {
+		return func(j job) bool {
 			if full = d.meet(&j); full != nil {
 				return false
 			}
 			return emit(j)
-		})
+		}
+	}
+	err := r.pass(ctx, func(ctx context.Context, emit func(job) bool) {
+		r.walk(ctx, r.relisted(emit))
 		r.walked.Store(d.opts.OneWay && ctx.Err() == nil)
 	}, d.looker(), d.compare)
 	if full != nil {

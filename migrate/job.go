@@ -36,6 +36,9 @@ type job struct {
 	// read is what the source held when many were read together; nil where
 	// it was not, or could not be.
 	read *scaivault.Secret
+	// cutOff says of a listing that failed that it can go on at the end of the
+	// run; nil for all else.
+	cutOff *cutOff
 	// planned is what a plan saw of it; nil without a plan. It is asked right
 	// before the write.
 	planned *planned

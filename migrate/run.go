@@ -46,6 +46,9 @@ type run struct {
 	pace   *pacer
 	batch  batchGetter // nil: the destination reads one by one
 	report *Report
+	// relisted is what the walk does with the jobs of a listing that went on
+	// after it was cut off; nil for nothing.
+	relisted func(emit func(job) bool) func(job) bool
 
 	found     atomic.Int64 // jobs that the walk has found so far
 	elsewhere atomic.Int64 // secrets of other shards that it has passed by
@@ -118,7 +121,7 @@ func (r *run) passThrough(ctx context.Context, walk walkFunc, s steps) error {
 	if err != nil || len(deferred) == 0 {
 		return err
 	}
-	_, err = r.once(ctx, replay(deferred), s, 0)
+	_, err = r.once(ctx, r.replay(deferred), s, 0)
 	return err
 }
 
@@ -185,16 +188,6 @@ func (r *run) counted(walk walkFunc) walkFunc {
 	}
 }
 
-func replay(jobs []job) walkFunc {
-	return func(_ context.Context, emit func(job) bool) {
-		for _, j := range jobs {
-			if !emit(j) {
-				return
-			}
-		}
-	}
-}
-
 // paced lets work begin when it is its turn, and again when a service asked
 // to be asked later.
 func (r *run) paced(work workFunc) workFunc {
@@ -228,10 +221,13 @@ func cutShort(err error) bool {
 
 // transient tells whether a second try at the end of the run can help.
 func transient(res result) bool {
+	if res.job.cutOff != nil {
+		return true
+	}
 	if res.job.decided != nil || res.item.Outcome != Failed && res.item.Outcome != Unreadable {
 		return false
 	}
-	return errors.Is(res.item.Err, scaivault.ErrUnavailable) || errors.Is(res.item.Err, scaivault.ErrRateLimited)
+	return passes(res.item.Err)
 }
 
 // look reads what the destination holds, many secrets in one request. What it

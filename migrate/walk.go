@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/scailabs/scaivault-go/scaivault"
@@ -34,16 +35,13 @@ func (r *run) walk(ctx context.Context, emit func(job) bool) {
 // name of a secret; if it is neither that nor a folder, that is told, and so it
 // is of a rule's subtree in which there is nothing, as it may be misspelt.
 func (r *run) walkSubtree(ctx context.Context, prefix string, emit func(job) bool) bool {
-	found, last := alone, ""
-	for entry, err := range r.pace.listing(ctx, r.from, prefix) {
+	found := alone
+	some, goOn := r.list(ctx, prefix, "", emit)
+	switch {
+	case !goOn:
+		return false
+	case some:
 		found = top
-		if err == nil && (r.isExact(entry.Path) || entry.Path == last) {
-			continue // read by its own rule, or on two pages as the listing moved
-		}
-		last = entry.Path
-		if !emit(r.listedJob(prefix, entry, err)) {
-			return false
-		}
 	}
 	if len(r.prefixes) == 0 && found == alone && prefix != "" && ctx.Err() == nil && !emit(r.newJob(prefix, empty)) {
 		return false
@@ -59,6 +57,91 @@ func (r *run) walkSubtree(ctx context.Context, prefix string, emit func(job) boo
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// list hands on what a listing gives behind a secret; after is its name, or
+// empty for everything. It reports whether the listing came as far as that, or
+// gave anything, and whether to go on.
+func (r *run) list(ctx context.Context, prefix, after string, emit func(job) bool) (some, goOn bool) {
+	last := after
+	var failure *job // the last pair so far
+	for entry, err := range r.pace.listing(ctx, r.from, prefix) {
+		if failure != nil { // more follows, so it was not cut off
+			failure.cutOff = nil
+			if !emit(*failure) {
+				return true, false
+			}
+			failure = nil
+		}
+		switch {
+		case after != "" && err == nil:
+			if entry.Path == after {
+				after, some = "", true
+			}
+			continue
+		case after != "" && !passes(err):
+			continue // it was told before
+		case err != nil:
+			j := failedListing(prefix, err)
+			if passes(err) {
+				j.cutOff = &cutOff{after: last}
+			}
+			failure, some = &j, true
+			continue
+		}
+		some = true
+		if r.isExact(entry.Path) || entry.Path == last {
+			continue // read by its own rule, or on two pages as the listing moved
+		}
+		last = entry.Path
+		if !emit(r.newJob(entry.Path, listed)) {
+			return true, false
+		}
+	}
+	if failure != nil {
+		return true, emit(*failure)
+	}
+	return some, true
+}
+
+// A cutOff is what a listing had given when the service gave no answer.
+type cutOff struct {
+	after string // the last secret; empty for nothing
+}
+
+// passes tells whether what failed can go well a little later.
+func passes(err error) bool {
+	return errors.Is(err, scaivault.ErrUnavailable) || errors.Is(err, scaivault.ErrRateLimited)
+}
+
+// replay tries jobs once more, and goes on with listings that were cut off.
+func (r *run) replay(jobs []job) walkFunc {
+	return func(ctx context.Context, emit func(job) bool) {
+		for _, j := range jobs {
+			if j.cutOff == nil && !emit(j) || j.cutOff != nil && !r.listOn(ctx, j, emit) {
+				return
+			}
+		}
+	}
+}
+
+// listOn goes on with a listing that was cut off. Where it does not come as far
+// as before, as that secret may be gone, the failure stands.
+func (r *run) listOn(ctx context.Context, failure job, emit func(job) bool) bool {
+	tell := emit
+	emit = func(j job) bool {
+		r.found.Add(1)
+		return tell(j)
+	}
+	if r.relisted != nil {
+		emit = r.relisted(emit)
+	}
+	some, goOn := r.list(ctx, failure.from, failure.cutOff.after, r.selecting(emit))
+	if some || !goOn {
+		r.found.Add(-1) // the failure, which is not told
+		return goOn
+	}
+	return tell(failure)
 }
 
 // selecting passes on what the run is about: of a secret of another shard
@@ -116,14 +199,6 @@ func (r *run) newJob(path string, found finding) job {
 		j.refused = scaivault.ValidatePath(to)
 	}
 	return j
-}
-
-// listedJob makes a job of what a listing gives.
-func (r *run) listedJob(prefix string, entry scaivault.Entry, err error) job {
-	if err != nil {
-		return failedListing(prefix, err)
-	}
-	return r.newJob(entry.Path, listed)
 }
 
 func failedListing(prefix string, err error) job {
