@@ -151,6 +151,13 @@ func (c *copier) copy(ctx context.Context, j job) result {
 	if err != nil {
 		return result{item: failed(item, "", err)}
 	}
+	if latest == restorable {
+		if latest = 0; c.opts.DryRun { // else the write shows whether it still is
+			item.Outcome = Conflict
+			item.Reason = fmt.Sprintf("it was deleted in %s and can still be restored, so nothing new can be written there", c.to.Name())
+			return result{item: item}
+		}
+	}
 	item.ToVersion = latest
 	if dst == nil {
 		item.ToVersion = 0
@@ -200,6 +207,10 @@ func (j *job) unchanged() Outcome {
 	}
 	return Unchanged
 }
+
+// restorable stands for the latest version of a secret that was deleted from
+// ScaiVault, where that is told from one that never was.
+const restorable = -1
 
 // destination is what the destination holds of one secret.
 func (c *copier) destination(ctx context.Context, j job) (dst *scaivault.Secret, latest int, err error) {

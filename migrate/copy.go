@@ -68,8 +68,8 @@ type CopyOptions struct {
 	// looked at. If false, that is a [Conflict] and stays as it is.
 	Overwrite bool
 	// DryRun writes nothing and reports what would be done. A conflict that
-	// only a write would meet, such as a deleted secret in the way, is not
-	// seen.
+	// only a write would meet is not seen: that a deleted secret is in the way,
+	// where the service does not tell it from one that never was.
 	DryRun bool
 	// Cluster copies only the rules of this cluster. If empty, those that
 	// name none.
@@ -142,7 +142,7 @@ func (o *CopyOptions) maxVersions() int {
 // returned an error, or if FailFast stopped it; but for the first, there is a
 // report nevertheless. What became of single secrets is in the report alone:
 // see [Report.Err]. A secret for which a service was not available is tried once
-// more at the end.
+// more at the end, and a listing that was cut off goes on there.
 func Copy(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *CopyOptions) (*Report, error) {
 	if opts == nil {
 		opts = &CopyOptions{}

@@ -335,13 +335,27 @@ func TestCopyTellsAFolderThatVaultDenies(t *testing.T) {
 
 func TestCopyLeavesASecretAloneThatCanBeRestored(t *testing.T) {
 	t.Parallel()
-	e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
-	e.vault.Seed("kv/data/apps/web", map[string]any{"v": 1})
-	e.scai.Seed("environments/production/web", map[string]any{"v": 0})
-	require.NoError(t, e.client.Delete(t.Context(), "environments/production/web", nil))
-	m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
-	report, err := migrate.Copy(t.Context(), e.source, e.client, m, nil)
-	require.NoError(t, err)
-	require.ErrorIs(t, report.Err(), scaivault.ErrConflict)
-	assert.Equal(t, 1, report.Count(migrate.Conflict))
+	for name, told := range map[string]scaivaulttest.Deleted{"told": scaivaulttest.DeletedGone, "not told": scaivaulttest.DeletedMissing} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true, Quirks: scaivaulttest.Quirks{Deleted: told}})
+			e.vault.Seed("kv/data/apps/web", map[string]any{"v": 1})
+			e.scai.Seed("environments/production/web", map[string]any{"v": 0})
+			require.NoError(t, e.client.Delete(t.Context(), "environments/production/web", nil))
+			m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+			p := newPlan(t, e.source, e.client, m, nil)
+			want := migrate.ActionConflict
+			if told == scaivaulttest.DeletedMissing {
+				want = migrate.ActionCreate // to a look it is like one that never was
+			}
+			assert.Equal(t, map[migrate.Action]int{want: 1}, p.Header.Counts)
+			report, err := migrate.CopyPlan(t.Context(), e.source, e.client, p, nil)
+			require.NoError(t, err)
+			require.ErrorIs(t, report.Err(), scaivault.ErrConflict)
+			report, err = migrate.Copy(t.Context(), e.source, e.client, m, nil)
+			require.NoError(t, err)
+			require.ErrorIs(t, report.Err(), scaivault.ErrConflict)
+			assert.Equal(t, 1, report.Count(migrate.Conflict))
+		})
+	}
 }

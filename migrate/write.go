@@ -85,13 +85,16 @@ func (c *copier) putNow(ctx context.Context, item Item, data map[string]any, s s
 }
 
 // deletedVersion is the number of a deleted latest version, where the service
-// tells it with the secret's absence; else 0.
+// tells it with the secret's absence, or restorable; else 0.
 func deletedVersion(err error) int {
 	var e *scaivault.Error
 	var details struct {
 		Version int `json:"version"`
 	}
-	if !errors.As(err, &e) || json.Unmarshal(e.Details, &details) != nil {
+	if errors.As(err, &e) && e.Code == "secret_deleted" {
+		return restorable
+	}
+	if e == nil || json.Unmarshal(e.Details, &details) != nil {
 		return 0
 	}
 	return max(0, details.Version)
