@@ -103,35 +103,6 @@ func TestCopyKeepsBelowALimitThatIsCountedInWindows(t *testing.T) {
 	})
 }
 
-func TestCopyLearnsALimitThatNobodyTells(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const n = 2000
-		vault, scai := newVaultSide(), newScaiVaultSide()
-		for i := range n {
-			vault.seed(fmt.Sprintf("kv/data/apps/s%04d", i), `{"v":1}`)
-		}
-		tokens, at, refused := 100.0, time.Now(), 0 // a bucket of 100, and 10 in a second
-		scai.onPut = func(path string, _ int) error {
-			scai.mu.Lock()
-			defer scai.mu.Unlock()
-			now := time.Now()
-			tokens, at = min(100, tokens+now.Sub(at).Seconds()*10), now
-			if tokens < 1 {
-				refused++
-				return &scaivault.Error{Kind: scaivault.ErrRateLimited, Op: "put", Path: path, RetryAfter: time.Second}
-			}
-			tokens--
-			return nil
-		}
-		start := time.Now()
-		report := copyAll(t, vault, scai)
-		require.NoError(t, report.Err())
-		assert.Less(t, time.Since(start), 240*time.Second, "190 s is the least that the limit allows")
-		assert.LessOrEqual(t, refused, n/20)
-	})
-}
-
 // A batch counts as its secrets, so a limit of reads allows few of them: they
 // are spaced, and no secret is read for itself because its batch was refused.
 func TestDiffKeepsToBatchesBelowALimitOfReads(t *testing.T) {

@@ -5,6 +5,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -22,20 +23,25 @@ type teller interface{ Stats() scaivault.ClientStats }
 // refusals. Until either is known, nothing is held back. Where somebody was
 // refused, everybody waits as long as the service asks.
 type throttle struct {
-	told     func() scaivault.RateLimit // nil: the service tells nothing
-	mu       sync.Mutex                 // guards all below
-	quiet    time.Time                  // nobody asks before
-	bucket   *rate.Limiter              // nil while no limit is known
-	limit    int                        // what the service told, per minute; 0 for none
-	heard    time.Time                  // when it said what is known
-	window   scaivault.RateLimit        // the first that it said with this Reset
-	underWay int                        // requests that were begun and not answered
-	accepted int                        // since the last refusal
-	since    time.Time                  // the last refusal; zero for none
+	told func() scaivault.RateLimit // nil: the service tells nothing
+	line chan struct{}              // holds who is next
+	less chan struct{}              // holds that fewer requests are under way
+
+	mu       sync.Mutex          // guards all below
+	quiet    time.Time           // nobody asks before
+	bucket   *rate.Limiter       // nil while no limit is known
+	limit    int                 // what the service told, per minute; 0 for none
+	heard    time.Time           // when it said what is known
+	window   scaivault.RateLimit // the first that it said with this Reset
+	underWay int                 // requests that were sent and not answered
+	learnt   yield               // where it tells nothing
+	accepted int                 // since the refusal at the time since
+	since    time.Time           // of the last refusal that counts; zero for none
+	inRow    int                 // refusals that count, and no answer since
 }
 
 func newThrottle(service any, category scaivault.Category) *throttle {
-	t := &throttle{}
+	t := &throttle{line: make(chan struct{}, 1), less: make(chan struct{}, 1)}
 	if s, ok := service.(teller); ok && category != "" {
 		t.told = func() scaivault.RateLimit { return s.Stats().Limits[category] }
 	}
@@ -55,7 +61,7 @@ func (t *throttle) do(ctx context.Context, request func() error) error {
 			t.answered()
 			return err
 		}
-		t.refused(askedWait(err, try))
+		t.refused(toldWait(err))
 		if try == maxTries {
 			return err
 		}
@@ -71,56 +77,97 @@ func isLimited(err error) bool {
 // askedWait is how long to wait after a refusal, the given number of tries
 // having been made.
 func askedWait(err error, tries int) time.Duration {
-	var e *scaivault.Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
-		return e.RetryAfter
+	if wait := toldWait(err); wait > 0 {
+		return wait
 	}
 	return firstWait << (tries - 1)
 }
 
-// turn waits until a request may be sent. Its error is that of ctx.
-func (t *throttle) turn(ctx context.Context) error {
-	if err := sleep(ctx, t.reserve()); err != nil {
-		t.dismiss()
-		return err
+// toldWait is how long the service asks to wait, or 0.
+func toldWait(err error) time.Duration {
+	var e *scaivault.Error
+	if !errors.As(err, &e) {
+		return 0
 	}
-	for { // somebody may have been refused meanwhile
-		t.mu.Lock()
-		left := time.Until(t.quiet)
-		t.mu.Unlock()
-		if left <= 0 {
+	return max(0, e.RetryAfter)
+}
+
+// turn waits until a request may be sent. Its error is that of ctx. Those who
+// wait stand in line, so that what is learnt meanwhile counts for all but the
+// first of them.
+func (t *throttle) turn(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	select {
+	case t.line <- struct{}{}:
+		defer func() { <-t.line }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for {
+		wait, begun := t.begin()
+		switch {
+		case begun:
 			return nil
+		case wait > 0:
+			_ = sleep(ctx, wait)
+		default:
+			select {
+			case <-t.less:
+			case <-ctx.Done():
+			}
 		}
-		if err := sleep(ctx, left); err != nil {
-			t.dismiss()
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 }
 
-// reserve takes the next free turn and returns how long it is until then.
-func (t *throttle) reserve() time.Duration {
+// begin begins a request, or returns how long it is until one may begin: 0 where
+// that is when another one ends.
+func (t *throttle) begin() (wait time.Duration, begun bool) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.told != nil {
 		t.learn(t.told())
 	}
+	switch left := t.quiet.Sub(now); {
+	case left > 0:
+		return left, false
+	case t.full():
+		return 0, false
+	case t.bucket != nil && !t.bucket.AllowN(now, 1):
+		lacking := (1 - t.bucket.TokensAt(now)) / float64(t.bucket.Limit())
+		return max(time.Microsecond, time.Duration(lacking*float64(time.Second))), false
+	}
 	t.underWay++
-	if t.bucket == nil {
-		return t.quiet.Sub(now)
-	}
-	from := now // turns come one after another behind a time of quiet, too
-	if t.quiet.After(now) {
-		from = t.quiet
-	}
-	return t.bucket.ReserveN(from, 1).DelayFrom(now)
+	return 0, true
 }
 
-func (t *throttle) dismiss() {
-	t.mu.Lock()
+// full tells whether nothing may begin before something ends, where no limit is
+// known: all that is under way when the first request is refused will be refused,
+// so there is not much at first; and to find the limit, one at a time is sent.
+// The caller holds mu.
+func (t *throttle) full() bool {
+	switch {
+	case t.bucket != nil:
+		return false
+	case t.since.IsZero():
+		return t.underWay >= 4+t.accepted/32
+	default:
+		return t.underWay > t.accepted/128
+	}
+}
+
+// ended notes that a request is not under way any more. The caller holds mu.
+func (t *throttle) ended() {
 	t.underWay--
-	t.mu.Unlock()
+	select {
+	case t.less <- struct{}{}:
+	default:
+	}
 }
 
 // spare is how much of a limit stays unused, once and not in each minute:
@@ -161,45 +208,97 @@ func (t *throttle) inWindow(told scaivault.RateLimit) bool {
 	return used > 2*rounding
 }
 
-// A limit that is learnt from refusals begins a little below what was let
-// through between two of them, at once or evenly, shrinks with every further
-// one, and grows again while there is none.
-const (
-	learntShare  = 0.95
-	growAfter    = 100
-	growthFactor = 1.02
-)
+// A yield is how many requests a service took in a time at both ends of which
+// it had nothing left: what it gives, however much it gives at once.
+type yield struct{ requests, seconds float64 }
 
+// muchAtOnce is how many requests a service must take at once, each time that
+// there was a wait, so that nothing needs to be spread over that time.
+const muchAtOnce = 100
+
+// maxYield is how many requests are remembered, so that a limit that changes is
+// learnt anew.
+const maxYield = 1000
+
+// and adds what came since. Where that is far less than was to be expected, or
+// more than before for a good while, what was before counts less or not at all.
+func (y yield) and(requests int, d time.Duration) yield {
+	since := yield{float64(requests), max(d.Seconds(), 0.001)}
+	switch {
+	case since.requests >= y.requests/2 && since.perSecond() >= y.perSecond():
+		return since
+	case since.requests < y.requests/8:
+		y = yield{y.requests / 2, y.seconds / 2}
+	}
+	y = yield{y.requests + since.requests, y.seconds + since.seconds}
+	if y.requests > maxYield {
+		y = yield{maxYield, maxYield / y.perSecond()}
+	}
+	return y
+}
+
+func (y yield) perSecond() float64 {
+	if y.seconds == 0 {
+		return 0
+	}
+	return y.requests / y.seconds
+}
+
+// A limit that nobody tells is sought from the first refusal on: by one request
+// after the other, as fast as they are answered, until the next refusal. That
+// tells the yield, by one request more or less. So one more is asked for than
+// that, until the next refusal tells it better; where none comes, a little more
+// still.
 func (t *throttle) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.underWay--
-	if t.accepted++; t.bucket != nil && t.limit == 0 && t.accepted%growAfter == 0 {
-		t.bucket.SetLimit(t.bucket.Limit() * growthFactor)
+	t.ended()
+	t.inRow = 0
+	t.accepted++
+	if n := t.learnt.requests; t.bucket != nil && t.limit == 0 && t.accepted%max(10, int(n)) == 0 {
+		t.bucket.SetLimit(t.bucket.Limit() * rate.Limit(1+max(0.05, 1/math.Sqrt(n))))
 	}
 }
 
-// refused makes everybody wait, and learns.
-func (t *throttle) refused(wait time.Duration) {
+// refused makes everybody wait, for as long as the service has told, and learns.
+// Of several that were under way, the first counts.
+func (t *throttle) refused(told time.Duration) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.underWay--
-	before := t.quiet
-	if until := now.Add(wait); until.After(t.quiet) {
+	t.ended()
+	first := !now.Before(t.quiet)
+	if told <= 0 && first {
+		told = t.patience()
+	}
+	if until := now.Add(told); until.After(t.quiet) {
 		t.quiet = until
 	}
-	if now.Before(before) || t.limit > 0 {
-		return // of several that were under way, the first counts
+	if !first {
+		return
 	}
+	t.inRow++
 	switch {
-	case t.bucket != nil && t.accepted < 2*t.bucket.Burst(): // too many at once, not too many
-		t.bucket.SetBurst(max(1, t.bucket.Burst()/2))
-	case t.bucket != nil:
-		t.bucket.SetLimit(t.bucket.Limit() * learntShare)
-	case !t.since.IsZero() && t.accepted > 0:
-		perSecond := float64(t.accepted) / now.Sub(t.since).Seconds()
-		t.bucket = rate.NewLimiter(rate.Limit(perSecond*learntShare), max(1, int(float64(t.accepted)*learntShare)))
+	case t.limit > 0:
+		return
+	case t.since.IsZero():
+	case t.accepted == 0:
+		return // it had nothing left then, and has nothing now
+	case t.bucket == nil && t.accepted >= muchAtOnce:
+	default:
+		t.learnt = t.learnt.and(t.accepted, now.Sub(t.since))
+		t.bucket = rate.NewLimiter(rate.Limit(t.learnt.perSecond()*(1+1/t.learnt.requests)), 1)
 	}
 	t.since, t.accepted = now, 0
+}
+
+// patience is how long to wait where the service does not say it: until about
+// two requests more will be taken, and twice as long each time that none is. The
+// caller holds mu.
+func (t *throttle) patience() time.Duration {
+	wait := firstWait
+	if pace := t.learnt.perSecond(); pace > 0 {
+		wait = min(wait, max(time.Duration(2/pace*float64(time.Second)), 10*time.Millisecond))
+	}
+	return min(wait<<min(t.inRow, 6), time.Minute)
 }

@@ -25,22 +25,70 @@ func TestThrottleCountsWhatIsUnderWay(t *testing.T) {
 }
 
 // Where nobody tells the limit: of several that are refused at once the first
-// counts, and the next refusal after a few answers halves what may come at once.
-func TestThrottleLearnsHowManyMayComeAtOnce(t *testing.T) {
+// counts, a second refusal in a row makes everybody wait twice as long, and the
+// next one behind some that were taken tells the yield.
+func TestThrottleLearnsTheYield(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		th := &throttle{}
-		th.refused(time.Second)
-		for range 40 {
+		th := newThrottle(nil, "")
+		for range 3 {
+			require.NoError(t, th.turn(t.Context()))
+		}
+		start := time.Now()
+		th.refused(0)
+		th.refused(0)
+		require.Equal(t, firstWait, th.quiet.Sub(start), "it was under way when the other was refused")
+		th.answered()
+		require.Zero(t, th.inRow)
+		time.Sleep(firstWait)
+		th.refused(0)
+		th.accepted = 0
+		time.Sleep(firstWait)
+		th.refused(0)
+		require.Equal(t, 2*firstWait, time.Until(th.quiet))
+		for range 30 {
 			th.answered()
 		}
-		time.Sleep(2 * time.Second)
-		th.refused(time.Second)
-		require.Equal(t, 38, th.bucket.Burst(), "a little less than was let through")
-		th.refused(time.Second)
-		require.Equal(t, 38, th.bucket.Burst(), "it was under way when the other was refused")
-		time.Sleep(2 * time.Second)
-		th.refused(time.Second)
-		require.Equal(t, 19, th.bucket.Burst())
+		time.Sleep(time.Until(th.quiet))
+		th.refused(0)
+		require.InDelta(t, 30, th.learnt.requests, 0)
+		pace := 31 / th.learnt.seconds
+		require.InDelta(t, pace, float64(th.bucket.Limit()), 0.001, "one more than the yield")
+		for range 30 {
+			th.answered()
+		}
+		require.Greater(t, float64(th.bucket.Limit()), pace, "nothing was refused for longer than was to be expected")
 	})
+}
+
+// Not all workers are refused by a limit that nobody knew of.
+func TestThrottleBeginsWithFew(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(nil, "")
+	begun := 0
+	for {
+		if _, ok := th.begin(); !ok {
+			break
+		}
+		begun++
+	}
+	require.Equal(t, 4, begun)
+	th.accepted = 32 * 100
+	_, ok := th.begin()
+	require.True(t, ok)
+}
+
+// A yield that was learnt long ago gives way to what is seen now.
+func TestYieldFollowsALimitThatChanges(t *testing.T) {
+	t.Parallel()
+	y := yield{}.and(1000, 10*time.Second)
+	require.InDelta(t, 100, y.perSecond(), 0.01)
+	for range 12 { // it gives a quarter by now
+		y = y.and(25, time.Second)
+	}
+	require.InDelta(t, 25, y.perSecond(), 10)
+	y = y.and(1000, 5*time.Second)
+	require.InDelta(t, 200, y.perSecond(), 0.01, "it gives more")
+	y = y.and(900, 10*time.Second)
+	require.LessOrEqual(t, y.requests, float64(maxYield))
 }
