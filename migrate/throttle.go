@@ -155,7 +155,7 @@ func (t *throttle) full() bool {
 	case t.bucket != nil:
 		return false
 	case t.since.IsZero():
-		return t.underWay >= 4+t.accepted/32
+		return t.underWay >= 8+t.accepted/16
 	default:
 		return t.underWay > t.accepted/128
 	}

@@ -72,8 +72,8 @@ func TestThrottleBeginsWithFew(t *testing.T) {
 		}
 		begun++
 	}
-	require.Equal(t, 4, begun)
-	th.accepted = 32 * 100
+	require.Equal(t, 8, begun)
+	th.accepted = 16 * 100
 	_, ok := th.begin()
 	require.True(t, ok)
 }
