@@ -85,7 +85,7 @@ func (c *copier) look(ctx context.Context, jobs []job) {
 func readMany(ctx context.Context, t *throttle, g batchGetter, paths []string) (map[string]*scaivault.Secret, error) {
 	var found map[string]*scaivault.Secret
 	var err error
-	ended := t.do(ctx, func() error {
+	ended := t.do(ctx, func(ctx context.Context) error {
 		if found, err = g.GetBatch(ctx, paths); len(found) > 0 {
 			return nil
 		}
@@ -99,7 +99,7 @@ func readMany(ctx context.Context, t *throttle, g batchGetter, paths []string) (
 
 // read reads one secret.
 func read(ctx context.Context, t *throttle, from endpoint, path string) (s *scaivault.Secret, err error) {
-	err = t.do(ctx, func() error {
+	err = t.do(ctx, func(ctx context.Context) error {
 		s, err = from.Get(ctx, path)
 		return err
 	})
@@ -185,7 +185,7 @@ func (c *copier) byMark(ctx context.Context, j job, item Item) (result, bool) {
 		return result{}, false
 	}
 	var info *scaivault.SecretInfo
-	err := c.near.do(ctx, func() (err error) {
+	err := c.near.do(ctx, func(ctx context.Context) (err error) {
 		info, err = c.describe.Metadata(ctx, j.from)
 		return err
 	})

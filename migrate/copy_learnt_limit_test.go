@@ -4,6 +4,10 @@ package migrate_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scailabs/scaivault-go/migrate"
 	"github.com/scailabs/scaivault-go/scaivault"
+	"github.com/scailabs/scaivault-go/scaivault/scaivaulttest"
 )
 
 // A limit lets requests through, or says how long it takes until it does.
@@ -104,4 +110,98 @@ func TestCopyLearnsALimitThatNobodyTells(t *testing.T) {
 			})
 		})
 	}
+}
+
+// untold takes out of the answers what is not documented about a limit.
+type untold struct{ http.RoundTripper }
+
+func (u untold) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := u.RoundTripper.RoundTrip(r)
+	if resp != nil {
+		resp.Header.Del("X-RateLimit-Limit")
+		resp.Header.Del("X-RateLimit-Remaining")
+	}
+	return resp, err
+}
+
+// TestCopyLearnsWhatTheClientIsRefused: the Client repeats what was refused for
+// others, and tells Copy, which learns of it.
+func TestCopyLearnsWhatTheClientIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n, perMinute = 1000, 100
+		e := newEstate(t, &scaivaulttest.ServerOptions{})
+		for i := range n {
+			e.vault.Seed(fmt.Sprintf("kv/data/apps/s%04d", i), map[string]any{"v": i})
+		}
+		client, err := scaivault.NewClient(scaivault.ClientConfig{
+			URLs: []string{"https://scaivault.example"}, Token: scaivault.StaticToken(e.scai.IssueToken("sa:migrator")),
+			HTTPClient: &http.Client{Transport: untold{e.scai.RoundTripper()}},
+		})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, client.Close()) }()
+		m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+		start := time.Now()
+		report, err := migrate.Copy(t.Context(), e.source, client, m, nil)
+		took := time.Since(start)
+		require.NoError(t, err)
+		require.NoError(t, report.Err(), report.String())
+		requests, refused := e.scai.Requests(), 0
+		for _, r := range requests {
+			if r.Status == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		assert.Positive(t, refused)
+		assert.LessOrEqual(t, refused, (len(requests)+e.vault.RequestCount("", "/v1/kv/**"))/100, "at most one request of a hundred")
+		best := time.Duration(n-perMinute) * time.Minute / perMinute
+		assert.LessOrEqual(t, took.Seconds(), best.Seconds()/0.95, "the limit is used")
+	})
+}
+
+// quota lets requests through to a Vault as a quota of it does.
+type quota struct {
+	http.RoundTripper
+	mu      sync.Mutex
+	limit   limit
+	refused int
+}
+
+func (q *quota) RoundTrip(r *http.Request) (*http.Response, error) {
+	q.mu.Lock()
+	wait := q.limit(time.Now())
+	if wait > 0 {
+		q.refused++
+	}
+	q.mu.Unlock()
+	if wait == 0 {
+		return q.RoundTripper.RoundTrip(r)
+	}
+	return &http.Response{
+		StatusCode: http.StatusTooManyRequests, Header: http.Header{"Content-Type": {"application/json"}}, Request: r, ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(strings.NewReader(`{"errors":["request path \"kv/data/apps\": rate limit quota exceeded"]}`)), ContentLength: -1,
+	}, nil
+}
+
+// TestCopyLearnsAQuotaOfVault: which is told by no header, unless somebody has
+// switched those on.
+func TestCopyLearnsAQuotaOfVault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 2000
+		e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
+		for i := range n {
+			e.vault.Seed(fmt.Sprintf("kv/data/apps/s%04d", i), map[string]any{"v": i})
+		}
+		q := &quota{RoundTripper: e.vault.RoundTripper(), limit: bucket(100, 100)}
+		m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+		start := time.Now()
+		report, err := migrate.Copy(t.Context(), e.sourceOver(t, e.vault.RootToken(), q), e.client, m, nil)
+		took := time.Since(start)
+		require.NoError(t, err)
+		require.NoError(t, report.Err(), report.String())
+		assert.Positive(t, q.refused)
+		assert.LessOrEqual(t, q.refused, n*2/100, "one of a hundred requests")
+		assert.LessOrEqual(t, took.Seconds(), (n-100)/100.0/0.9, "the quota is used")
+	})
 }

@@ -86,7 +86,7 @@ func (c *copier) seekSource(ctx context.Context, j job) result {
 	if m, ok := mark.Parse(dst.Info().Metadata.Values); !ok || m.Source != j.from {
 		return result{silent: true}
 	}
-	err = c.near.do(ctx, func() error {
+	err = c.near.do(ctx, func(ctx context.Context) error {
 		if d, ok := c.from.(describer); ok {
 			if _, err := d.Metadata(ctx, j.from); err == nil || errors.Is(err, scaivault.ErrNotFound) {
 				return err

@@ -94,7 +94,7 @@ func (c *copier) olderVersions(ctx context.Context, item Item, s sides, since in
 	}
 	latest := s.src.Version()
 	var all []scaivault.VersionInfo
-	err = c.near.do(ctx, func() error {
+	err = c.near.do(ctx, func(ctx context.Context) error {
 		all, err = h.Versions(ctx, item.From)
 		return err
 	})
@@ -125,7 +125,7 @@ func (c *copier) versionOf(ctx context.Context, path string, number int) (s *sca
 	if !ok {
 		return nil, scaivault.ErrNotFound
 	}
-	err = c.near.do(ctx, func() error {
+	err = c.near.do(ctx, func(ctx context.Context) error {
 		s, err = h.GetVersion(ctx, path, number)
 		return err
 	})

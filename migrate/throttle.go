@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/scailabs/scaivault-go/internal/retry"
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
@@ -51,12 +52,13 @@ func newThrottle(service any, category scaivault.Category) *throttle {
 // do makes a request when it is its turn, and again while the service says that
 // it is asked too often, maxTries times at most. Its error is that of the last
 // request, or of ctx.
-func (t *throttle) do(ctx context.Context, request func() error) error {
+func (t *throttle) do(ctx context.Context, request func(context.Context) error) error {
+	paced := retry.Paced(ctx)
 	for try := 1; ; try++ {
 		if err := t.turn(ctx); err != nil {
 			return err
 		}
-		err := request()
+		err := request(paced)
 		if !isLimited(err) {
 			t.answered()
 			return err
@@ -268,10 +270,11 @@ func (t *throttle) refused(told time.Duration) {
 	defer t.mu.Unlock()
 	t.ended()
 	first := !now.Before(t.quiet)
-	if told <= 0 && first {
-		told = t.patience()
+	wait := told
+	if first && (told <= 0 || t.inRow > 0) { // it has told too little, or nothing
+		wait = max(told, t.patience())
 	}
-	if until := now.Add(told); until.After(t.quiet) {
+	if until := now.Add(wait); until.After(t.quiet) {
 		t.quiet = until
 	}
 	if !first {
@@ -292,13 +295,13 @@ func (t *throttle) refused(told time.Duration) {
 	t.since, t.accepted = now, 0
 }
 
-// patience is how long to wait where the service does not say it: until about
-// two requests more will be taken, and twice as long each time that none is. The
-// caller holds mu.
+// patience is how long to wait where the service does not say it: until one more
+// request will be taken, and twice as long each time that none is. The caller
+// holds mu.
 func (t *throttle) patience() time.Duration {
 	wait := firstWait
 	if pace := t.learnt.perSecond(); pace > 0 {
-		wait = min(wait, max(time.Duration(2/pace*float64(time.Second)), 10*time.Millisecond))
+		wait = max(time.Duration(float64(time.Second)/pace), 10*time.Millisecond)
 	}
 	return min(wait<<min(t.inRow, 6), time.Minute)
 }

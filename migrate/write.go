@@ -62,7 +62,7 @@ func fieldsOf(s *scaivault.Secret) (map[string]any, error) {
 // put writes when it is its turn. A service that says that it is asked too
 // often has written nothing, and is asked again.
 func (c *copier) put(ctx context.Context, item Item, data map[string]any, s sides, m mark.Mark) (w *scaivault.Written, err error) {
-	err = c.writes.do(ctx, func() error {
+	err = c.writes.do(ctx, func(ctx context.Context) error {
 		w, err = c.putNow(ctx, item, data, s, m)
 		return err
 	})

@@ -82,7 +82,7 @@ func (c *Client) exchange(ctx context.Context, r request) (*answer, error) {
 			at = next
 			continue
 		}
-		if wait, ok := x.wait(e); !ok || !retry.Sleep(ctx, wait) {
+		if wait, ok := x.wait(ctx, e); !ok || !retry.Sleep(ctx, wait) {
 			if ctx.Err() != nil {
 				last := *e
 				return nil, c.interrupted(ctx, &last)
@@ -155,10 +155,10 @@ func (x *exchanger) anyone(e *Error) (endpoint.Choice, bool) {
 }
 
 // wait tells whether the request may be repeated, and how long to wait before.
-func (x *exchanger) wait(e *Error) (time.Duration, bool) {
+func (x *exchanger) wait(ctx context.Context, e *Error) (time.Duration, bool) {
 	class := retryClassOf(e)
 	told := errors.Is(e.Kind, ErrRateLimited) && e.RetryAfter > 0
-	if class == retryNever {
+	if class == retryNever || errors.Is(e.Kind, ErrRateLimited) && retry.IsPaced(ctx) {
 		return 0, false
 	}
 	inBudget := told || x.budget.Failed() // what is not repeated is a failure, too

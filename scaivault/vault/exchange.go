@@ -47,7 +47,7 @@ func (x *exchanger) run(ctx context.Context) (*answer, error) {
 			at = next
 			continue
 		}
-		if wait, ok := x.wait(what, a); !ok || !retry.Sleep(ctx, wait) {
+		if wait, ok := x.wait(ctx, what, a); !ok || !retry.Sleep(ctx, wait) {
 			if e := x.ended(ctx, x.r.target); e != nil {
 				return &answer{}, e // what was refused, or read, has left nothing
 			}
@@ -248,7 +248,7 @@ func (x *exchanger) redirected(a *answer, at endpoint.Choice) (endpoint.Choice, 
 const leaderPoll = 500 * time.Millisecond
 
 // wait tells whether the request may be repeated, and how long to wait before.
-func (x *exchanger) wait(what verdict, a *answer) (time.Duration, bool) {
+func (x *exchanger) wait(ctx context.Context, what verdict, a *answer) (time.Duration, bool) {
 	if x.waits == nil {
 		x.waits = x.retry.Waits()
 	}
@@ -263,6 +263,9 @@ func (x *exchanger) wait(what verdict, a *answer) (time.Duration, bool) {
 	}
 	var told time.Duration
 	if a.status == http.StatusTooManyRequests {
+		if retry.IsPaced(ctx) {
+			return 0, false
+		}
 		told = wire.RetryAfter(a.header, time.Now())
 	}
 	inBudget := told > 0 || x.budget.Failed() // what is not repeated is a failure, too
