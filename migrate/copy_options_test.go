@@ -5,9 +5,12 @@ package migrate_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -83,5 +86,8 @@ func TestItemIsOneLine(t *testing.T) {
 	t.Parallel()
 	item := migrate.Item{From: "kv/data/odd name\n", To: "x", Outcome: migrate.Different, Fields: []string{"a", "b\tc"}, Err: fmt.Errorf("first\nsecond")}
 	assert.Equal(t, `* "kv/data/odd name\n" → x: different: first second: fields a, "b\tc"`, item.String())
+	item = migrate.Item{From: "x", Outcome: migrate.Failed, Err: errors.New("clears \x1b[2J the screen" + strings.Repeat("ü", 600))}
+	assert.True(t, utf8.ValidString(item.String()), "it is not cut within a character")
+	assert.Contains(t, item.String(), "clears \ufffd[2J the screen")
 	assert.Equal(t, `- only: only in scaivault: why`, migrate.Item{To: "only", Outcome: migrate.OnlyInScaiVault, Reason: "why"}.String())
 }

@@ -153,11 +153,17 @@ func compareItems(a, b Item) int {
 // maxLine bounds one text from outside in one line of a report.
 const maxLine = 1000
 
-// oneLine keeps a foreign error's text from breaking a table.
+// oneLine keeps a foreign error's text from breaking a table, or a terminal.
 func oneLine(s string) string {
 	if len(s) > maxLine {
-		s = s[:maxLine] + "…"
+		s = strings.ToValidUTF8(s[:maxLine], "") + "…"
 	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) || unicode.IsSpace(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 	return strings.Join(strings.Fields(s), " ")
 }
 

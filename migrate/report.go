@@ -13,8 +13,12 @@ import (
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
-// maxProblems is how many items a Report keeps.
-const maxProblems = 1000
+const (
+	// maxProblems is how many items a Report keeps.
+	maxProblems = 1000
+	// maxColumn is how wide the names of an item may be in a table.
+	maxColumn = 160
+)
 
 // A Report says what became of all secrets of a run. It encodes to JSON and
 // holds no values. Read it when the run has returned; after that it does not
@@ -192,8 +196,12 @@ func (r *Report) String() string {
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, item := range r.Problems {
+		names, end := item.names(), "\t"
+		if len(names) > maxColumn { // it would push all others aside
+			end = "  "
+		}
 		// A strings.Builder takes every write.
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", item.Sign(), item.Outcome, item.names(), item.why())
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s%s%s\n", item.Sign(), item.Outcome, names, end, item.why())
 	}
 	_ = w.Flush()
 	if r.Omitted > 0 {

@@ -135,6 +135,19 @@ func parseJUnit(t *testing.T, text string) junit {
 	return j
 }
 
+func TestALongNameLeavesTheTableItsColumns(t *testing.T) {
+	t.Parallel()
+	vault := newVaultSide()
+	vault.seed("kv/data/apps/"+strings.Repeat("X", 512), `{"v":1}`)
+	vault.seed("kv/data/apps/A", `{"v":1}`)
+	vault.seed("kv/data/apps/Longer", `{"v":1}`)
+	report := copyAll(t, vault, newScaiVaultSide())
+	lines := strings.Split(report.String(), "\n")
+	assert.Contains(t, lines[3], "kv/data/apps/A → environments/production/A            name not allowed")
+	assert.Contains(t, lines[4], "kv/data/apps/Longer → environments/production/Longer  name not allowed")
+	assert.Contains(t, lines[5], "XXX  name not allowed")
+}
+
 func TestReportAsJUnit(t *testing.T) {
 	t.Parallel()
 	report, log := diffed(t)
