@@ -99,6 +99,32 @@ func TestAListingThatWasCutOffGoesOnAtTheEnd(t *testing.T) {
 	}
 }
 
+// A deniedFolder is refused behind the first secrets of every listing.
+type deniedFolder struct{ *gap }
+
+func (d deniedFolder) List(ctx context.Context, prefix string, opts *scaivault.ListOptions) iter.Seq2[scaivault.Entry, error] {
+	return func(yield func(scaivault.Entry, error) bool) {
+		n := 0
+		for entry, err := range d.gap.List(ctx, prefix, opts) {
+			if n++; n == 50 && !yield(scaivault.Entry{}, d.fail(scaivault.ErrPermission, "list", prefix+"/denied", "")) {
+				return
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestAFolderThatIsDeniedIsToldOnceThoughTheListingWasCutOff(t *testing.T) {
+	t.Parallel()
+	vault, scai := newGap(t, 100, 1)
+	report, err := migrate.Copy(t.Context(), deniedFolder{vault}, scai, apps(t), nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, report.Err(), scaivault.ErrPermission)
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Created: 300, migrate.Failed: 1}, report.Counts)
+}
+
 func TestAListingThatStaysCutOffIsAFailure(t *testing.T) {
 	t.Parallel()
 	vault, scai := newGap(t, 100, 2)
