@@ -131,6 +131,7 @@ func TestCopyVerifiesWhatItWrote(t *testing.T) {
 				assert.Equal(t, map[migrate.Outcome]int{tc.want: 1}, report.Counts)
 				if tc.says != "" {
 					assert.Contains(t, report.String(), tc.says)
+					require.ErrorIs(t, report.Err(), scaivault.ErrConflict)
 				}
 			})
 		})

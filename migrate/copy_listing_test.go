@@ -144,6 +144,18 @@ func TestAListingThatStaysCutOffIsAFailure(t *testing.T) {
 	require.ErrorIs(t, report.Err(), scaivault.ErrUnavailable)
 
 	vault, scai = newGap(t, 100, 1)
+	vault.broken = func() {
+		vault.mu.Lock()
+		defer vault.mu.Unlock()
+		for i := 100; i < 300; i++ {
+			delete(vault.secrets, fmt.Sprintf("kv/data/apps/s%03d", i))
+		}
+	}
+	report, err = migrate.Copy(t.Context(), vault, scai, apps(t), nil)
+	require.NoError(t, err)
+	require.NoError(t, report.Err(), "there is nothing behind it any more")
+
+	vault, scai = newGap(t, 100, 1)
 	vault.goOn = true
 	report, err = migrate.Copy(t.Context(), vault, scai, apps(t), nil)
 	require.NoError(t, err)

@@ -134,7 +134,7 @@ func TestCopyWritesOnceWhatIsListedTwice(t *testing.T) {
 	report, err := migrate.Copy(t.Context(), stutterer{scai}, vault, apps(t), nil)
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
-	assert.Equal(t, 10, report.Count(migrate.Created))
+	assert.Equal(t, map[migrate.Outcome]int{migrate.Created: 10}, report.Counts)
 	assert.Equal(t, 10, vault.writes())
 }
 
@@ -151,6 +151,14 @@ func TestReportErrMatchesWhatIsInTheWay(t *testing.T) {
 	assert.Equal(t, migrate.SourceChanged, seen.Outcome)
 	require.ErrorIs(t, seen.Err, scaivault.ErrConflict)
 	require.ErrorIs(t, report.Err(), scaivault.ErrConflict)
+
+	vault.secrets[webInVault].version = 1
+	scai.seed(webInScai, `{"v":"theirs"}`)
+	report, err = migrate.CopyPlan(t.Context(), vault, scai, p, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 1, report.Count(migrate.DestinationChanged))
+	require.ErrorIs(t, report.Err(), scaivault.ErrConflict)
+	delete(scai.secrets, webInScai)
 
 	vault.secrets[webInVault].deleted = true
 	report, err = migrate.CopyPlan(t.Context(), vault, scai, p, nil)
@@ -170,6 +178,12 @@ func TestReportErrMatchesWhatIsInTheWay(t *testing.T) {
 	report, err = migrate.CopyPlan(t.Context(), vault, scai, p, nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, report.Err(), scaivault.ErrConflict, "by the plan")
+
+	refused := newVaultSide()
+	refused.seed("kv/data/apps/Upper", `{"v":1}`)
+	report, err = migrate.CopyPlan(t.Context(), refused, scai, newPlan(t, refused, scai, apps(t), nil), nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, report.Err(), scaivault.ErrInvalid, "its name is not allowed")
 
 	report, err = migrate.Diff(t.Context(), vault, scai, apps(t), nil)
 	require.NoError(t, err)
