@@ -162,7 +162,29 @@ func (c *copier) copy(ctx context.Context, j job) result {
 	if dst == nil {
 		item.ToVersion = 0
 	}
+	if j.overtakes(src, dst) {
+		src, err = read(ctx, c.near, c.from, j.from)
+		switch {
+		case errors.Is(err, scaivault.ErrNotFound):
+			return c.missing(ctx, j, item)
+		case err != nil:
+			return result{item: failed(item, "", err)}
+		}
+		item.FromVersion = src.Version()
+	}
 	return c.bring(ctx, j, item, sides{src: src, dst: dst, latest: latest})
+}
+
+// overtakes tells whether the destination may hold what is newer than what was
+// read of the source: it was looked at later, and services that write meanwhile
+// bring it to the destination themselves. What is read of the source now is not
+// older than what was seen there.
+func (j *job) overtakes(src, dst *scaivault.Secret) bool {
+	if dst == nil || j.looked != nil || src.Equal(dst) {
+		return false
+	}
+	m, ok := mark.Parse(dst.Info().Metadata.Values)
+	return !ok || m.Source != j.from || m.SourceVersion == 0 || m.SourceVersion > src.Version()
 }
 
 // sides are what both sides hold of one secret. dst is nil where the

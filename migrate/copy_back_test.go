@@ -5,6 +5,7 @@ package migrate_test
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,6 +66,46 @@ func TestCopyBackToVault(t *testing.T) {
 			assert.Empty(t, vault.meta(vaultPath).Description)
 			assert.Empty(t, vault.meta(vaultPath).Tags)
 			assert.NotNil(t, vault.opts[vaultPath].IfVersion, "KV v2 is written with check-and-set")
+		})
+	}
+}
+
+// A service writes through a Store while its secret is copied back: the Store
+// writes to ScaiVault, and then mirrors that to Vault. The copy, which has read
+// ScaiVault before and looks at Vault after, must not take Vault back.
+func TestCopyBackOvertakesNoWriteOfAService(t *testing.T) {
+	t.Parallel()
+	const vaultPath, scaiPath = "kv/data/apps/web", "environments/production/web"
+	for name, marked := range map[string]bool{"with a mark": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault, scai := newVaultSide(), newScaiVaultSide()
+			vault.seed(vaultPath, `{"v":1}`)
+			copyAll(t, vault, scai)
+			scai.seed(scaiPath, `{"v":2}`)
+			copyAll(t, scai, vault)
+			scai.seed(scaiPath, `{"v":3}`) // which Vault has missed
+			var once sync.Once
+			vault.onGet = func(string) error {
+				once.Do(func() {
+					m := mark.Mark{Source: scaiPath, SourceVersion: scai.seed(scaiPath, `{"v":4}`), WriteID: "w"}
+					vault.mu.Lock()
+					defer vault.mu.Unlock()
+					m.Version = vault.secrets[vaultPath].version + 1
+					meta := scaivault.Metadata{Values: m.AddTo(nil)}
+					if !marked {
+						meta = scaivault.Metadata{}
+					}
+					vault.store(vaultPath, `{"v":4}`, meta)
+				})
+				return nil
+			}
+			m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+			report, err := migrate.Copy(t.Context(), scai, vault, m, &migrate.CopyOptions{Overwrite: !marked})
+			require.NoError(t, err)
+			require.NoError(t, report.Err())
+			assert.Equal(t, map[migrate.Outcome]int{migrate.Unchanged: 1}, report.Counts)
+			assert.JSONEq(t, `{"v":4}`, vault.data(vaultPath))
 		})
 	}
 }
