@@ -85,7 +85,7 @@ func (c *copier) judge(ctx context.Context, item Item, w *written, got *scaivaul
 		}
 		return failed(item, "it was written, and could not be read back", err), true
 	case w.src.Equal(got):
-		return c.judgeVersion(item, w, got), true
+		return c.judgeVersion(ctx, item, w, got), true
 	case got != nil && w.version > 0 && got.Version() > w.version:
 		item.ToVersion = w.version
 		item.Reason = fmt.Sprintf("somebody has written version %d since", got.Version())
@@ -97,17 +97,49 @@ func (c *copier) judge(ctx context.Context, item Item, w *written, got *scaivaul
 
 // judgeVersion looks whether somebody else wrote between the look and our
 // write: ScaiVault knows no condition by which to prevent that.
-func (c *copier) judgeVersion(item Item, w *written, got *scaivault.Secret) Item {
+func (c *copier) judgeVersion(ctx context.Context, item Item, w *written, got *scaivault.Secret) Item {
 	item.ToVersion = got.Version()
 	made := w.version
 	if made == 0 {
 		made = got.Version()
 	}
-	if made > w.mark.Version && c.to.Side() == scaivault.SideScaiVault {
-		item.Outcome = Conflict
-		item.Reason = fmt.Sprintf("somebody wrote version %d at the same time, or it had expired; ours came after it, as version %d: see which is right", w.mark.Version, made)
+	if made <= w.mark.Version || c.to.Side() != scaivault.SideScaiVault {
+		return item
 	}
+	if settled, ok := c.settle(ctx, item, w, got); ok {
+		return settled
+	}
+	item.Outcome = Conflict
+	item.Reason = fmt.Sprintf("somebody wrote version %d at the same time, or it had expired; ours came after it, as version %d: see which is right", w.mark.Version, made)
 	return item
+}
+
+// settle reports true where the version that somebody wrote just before ours is
+// of the source too, as where a service writes to it through a Store that
+// mirrors it. If that was what the source holds by now, it is written once more.
+func (c *copier) settle(ctx context.Context, item Item, w *written, got *scaivault.Secret) (Item, bool) {
+	versions, ok := c.to.(versionGetter)
+	if !ok || w.settles || got.Version() != w.mark.Version+1 {
+		return item, false
+	}
+	between, err := versions.GetVersion(ctx, item.To, w.mark.Version)
+	if err != nil {
+		return item, false
+	}
+	if between.Equal(w.src) {
+		return item, true
+	}
+	now, err := read(ctx, c.near, c.from, item.From)
+	if err != nil || !between.Equal(now) {
+		return item, false
+	}
+	item.FromVersion = now.Version()
+	res := c.write(ctx, item, sides{src: now, dst: got, latest: got.Version()})
+	if res.written != nil {
+		res.written.settles = true
+		res.item, _ = c.verify(ctx, res.item, res.written)
+	}
+	return res.item, true
 }
 
 // lookAgain finds out whether a write of unknown fate was done.

@@ -64,6 +64,55 @@ func TestCopyTellsWhoWroteAtTheSameTime(t *testing.T) {
 	assert.JSONEq(t, `{"v":"theirs"}`, string(theirs.JSON()), "nothing is lost")
 }
 
+// A Store of a service mirrors what it writes while it is copied. Nobody's write
+// is lost by that, and the copy stays ours.
+func TestCopyMeetsTheMirrorOfAService(t *testing.T) {
+	t.Parallel()
+	for name, newer := range map[string]bool{"of the same": false, "of what is newer": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEstate(t, &scaivaulttest.ServerOptions{NoLimits: true})
+			e.vault.Seed(dbInVault, map[string]any{"v": "old"})
+			once := sync.Once{}
+			client, err := scaivault.NewClient(scaivault.ClientConfig{
+				URLs: []string{"https://scaivault.example"}, Token: scaivault.StaticToken(e.scai.IssueToken("sa:migrator")),
+				HTTPClient: &http.Client{Transport: beforePut{e.scai.RoundTripper(), func() {
+					once.Do(func() {
+						value := map[string]any{"v": "old"}
+						if newer {
+							value = map[string]any{"v": "new"}
+							e.vault.Seed(dbInVault, value)
+						}
+						e.scai.Seed(dbInScai, value)
+					})
+				}}},
+			})
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, client.Close()) })
+			m := mustMapping(t, scaivault.Rule{Vault: "kv/data/apps/**", ScaiVault: "environments/production/**"})
+
+			report, err := migrate.Copy(t.Context(), e.source, client, m, nil)
+			require.NoError(t, err)
+			require.NoError(t, report.Err(), report.String())
+			assert.Equal(t, map[migrate.Outcome]int{migrate.Created: 1}, report.Counts)
+			same := func() {
+				t.Helper()
+				there, err := client.Get(t.Context(), dbInScai)
+				require.NoError(t, err)
+				here, err := e.source.Get(t.Context(), dbInVault)
+				require.NoError(t, err)
+				assert.JSONEq(t, string(here.JSON()), string(there.JSON()))
+			}
+			same()
+			e.vault.Seed(dbInVault, map[string]any{"v": "newest"})
+			report, err = migrate.Copy(t.Context(), e.source, client, m, nil)
+			require.NoError(t, err)
+			require.NoError(t, report.Err(), report.String())
+			same()
+		})
+	}
+}
+
 // beforePut does something before each write.
 type beforePut struct {
 	http.RoundTripper

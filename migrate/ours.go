@@ -31,11 +31,28 @@ func (c *copier) ours(ctx context.Context, item Item, src, dst *scaivault.Secret
 		return false, nil
 	case m.Version == dst.Version():
 		return c.holdsOurWrite(ctx, m, dst)
-	default:
+	case c.to.Side() == scaivault.SideVault:
 		// Vault takes the mark before the data: we were about to overwrite
 		// this very version, and were cut off. Nobody has written since.
-		return c.to.Side() == scaivault.SideVault && m.Version == dst.Version()+1, nil
+		return m.Version == dst.Version()+1, nil
+	default:
+		return c.wroteTheSame(ctx, m, dst)
 	}
+}
+
+// wroteTheSame tells whether our copy became the version after the one that its
+// mark claims, as somebody wrote the same just before. ScaiVault knows no
+// condition by which to prevent that.
+func (c *copier) wroteTheSame(ctx context.Context, m mark.Mark, dst *scaivault.Secret) (bool, error) {
+	versions, ok := c.to.(versionGetter)
+	if !ok || m.Version != dst.Version()-1 {
+		return false, nil
+	}
+	before, err := versions.GetVersion(ctx, dst.Path(), m.Version)
+	if errors.Is(err, scaivault.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && before.Equal(dst), err
 }
 
 // holdsOurWrite tells whether the version that a mark claims holds what was

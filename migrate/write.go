@@ -16,7 +16,8 @@ import (
 type written struct {
 	src     *scaivault.Secret
 	mark    mark.Mark
-	version int // that the service has told; 0 where it has not
+	version int  // that the service has told; 0 where it has not
+	settles bool // it follows a write of somebody else's that came just before ours
 }
 
 // write writes one secret. Unless the result is final, what was written has
