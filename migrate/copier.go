@@ -115,6 +115,10 @@ func (c *copier) work(ctx context.Context, j job) result {
 		return result{job: j, dropped: true}
 	}
 	res := c.copy(ctx, j)
+	if res.raced {
+		j.forget()
+		res = c.copy(ctx, j)
+	}
 	res.job = j
 	if res.written != nil {
 		res.job.wrote = res.item.Outcome

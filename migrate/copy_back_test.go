@@ -80,10 +80,8 @@ func TestCopyBackOvertakesNoWriteOfAService(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			vault, scai := newVaultSide(), newScaiVaultSide()
-			vault.seed(vaultPath, `{"v":1}`)
-			copyAll(t, vault, scai)
 			scai.seed(scaiPath, `{"v":2}`)
-			copyAll(t, scai, vault)
+			require.NoError(t, copyAll(t, scai, vault).Err())
 			scai.seed(scaiPath, `{"v":3}`) // which Vault has missed
 			var once sync.Once
 			vault.onGet = func(string) error {
@@ -106,6 +104,47 @@ func TestCopyBackOvertakesNoWriteOfAService(t *testing.T) {
 			require.NoError(t, report.Err())
 			assert.Equal(t, map[migrate.Outcome]int{migrate.Unchanged: 1}, report.Counts)
 			assert.JSONEq(t, `{"v":4}`, vault.data(vaultPath))
+		})
+	}
+}
+
+// The destination's version moved between the look and the write: what it is now
+// is looked at once more.
+func TestCopyBackLooksAgainWhereVaultHasMovedOn(t *testing.T) {
+	t.Parallel()
+	const vaultPath, scaiPath = "kv/data/apps/web", "environments/production/web"
+	for name, tc := range map[string]struct {
+		marked bool
+		want   migrate.Outcome
+	}{"by a mirror": {true, migrate.Unchanged}, "by somebody else": {false, migrate.Conflict}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault, scai := newVaultSide(), newScaiVaultSide()
+			scai.seed(scaiPath, `{"v":2}`)
+			require.NoError(t, copyAll(t, scai, vault).Err())
+			scai.seed(scaiPath, `{"v":3}`)
+			var once sync.Once
+			vault.onPut = func(string, int) error {
+				once.Do(func() {
+					data, meta := `{"v":"theirs"}`, scaivault.Metadata{}
+					vault.mu.Lock()
+					defer vault.mu.Unlock()
+					if tc.marked {
+						data = `{"v":4}`
+						m := mark.Mark{Source: scaiPath, SourceVersion: scai.seed(scaiPath, data), WriteID: "w", Version: vault.secrets[vaultPath].version + 1}
+						meta.Values = m.AddTo(nil)
+					}
+					vault.store(vaultPath, data, meta)
+				})
+				return nil
+			}
+			report := copyAll(t, scai, vault)
+			assert.Equal(t, map[migrate.Outcome]int{tc.want: 1}, report.Counts)
+			want := `{"v":"theirs"}`
+			if tc.marked {
+				want = scai.data(scaiPath)
+			}
+			assert.JSONEq(t, want, vault.data(vaultPath))
 		})
 	}
 }

@@ -64,6 +64,8 @@ type result struct {
 	silent bool
 	// dropped says that the run ended before the job was done.
 	dropped bool
+	// raced says that the destination had another version by the time of the write.
+	raced bool
 }
 
 // walk finds jobs and hands each to emit, until emit returns false.

@@ -34,7 +34,7 @@ func (c *copier) write(ctx context.Context, item Item, s sides) result {
 		return result{item: c.lookAgain(ctx, item, s.src, m, err)}
 	case errors.Is(err, scaivault.ErrConflict):
 		item.Outcome, item.Reason, item.Err = Conflict, "the destination refused the write, as something is in the way", err
-		return result{item: item}
+		return result{item: item, raced: c.to.Side() == scaivault.SideVault} // which checks the version
 	case err != nil:
 		return result{item: failed(item, "", err)}
 	}
