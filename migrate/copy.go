@@ -121,6 +121,9 @@ func (o *CopyOptions) maxVersions() int {
 //
 // A service that tells its rate limits is asked as fast as they allow, one that
 // refuses is asked at the rate that it lets through, and Retry-After is obeyed.
+// One that takes nothing for an hour, or asks to wait longer, is not asked any
+// more: what is left fails with [scaivault.ErrRateLimited], and another run goes
+// on there.
 //
 // # What is carried over
 //

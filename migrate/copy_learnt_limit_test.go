@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,4 +205,31 @@ func TestCopyLearnsAQuotaOfVault(t *testing.T) {
 		assert.LessOrEqual(t, q.refused, n*2/100, "one of a hundred requests")
 		assert.LessOrEqual(t, took.Seconds(), (n-100)/100.0/0.9, "the quota is used")
 	})
+}
+
+// TestCopyEndsWhereNothingIsTaken: not after a day, and not by asking for ever.
+func TestCopyEndsWhereNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]time.Duration{"no wait is told": 0, "a short one": time.Second, "a day": 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				vault, scai := newVaultSide(), newScaiVaultSide()
+				for i := range 300 {
+					vault.seed(fmt.Sprintf("kv/data/apps/s%04d", i), `{"v":1}`)
+				}
+				var asked atomic.Int64
+				scai.onPut = func(path string, _ int) error {
+					asked.Add(1)
+					return &scaivault.Error{Kind: scaivault.ErrRateLimited, Op: "put", Path: path, RetryAfter: wait}
+				}
+				start := time.Now()
+				report := copyAll(t, vault, scai)
+				require.ErrorIs(t, report.Err(), scaivault.ErrRateLimited)
+				assert.Equal(t, map[migrate.Outcome]int{migrate.Failed: 300}, report.Counts)
+				assert.Less(t, time.Since(start), 2*time.Hour)
+				assert.Less(t, asked.Load(), int64(200))
+			})
+		})
+	}
 }

@@ -39,7 +39,16 @@ type throttle struct {
 	accepted int                 // since the refusal at the time since
 	since    time.Time           // of the last refusal that counts; zero for none
 	inRow    int                 // refusals that count, and no answer since
+	stalled  time.Time           // the first of those; zero for none
+	over     bool                // nobody asks any more
 }
+
+const (
+	// maxStall is how long to wait for a service that takes nothing at all.
+	maxStall = time.Hour
+	// untilLess stands for the time until fewer requests are under way.
+	untilLess = -1
+)
 
 func newThrottle(service any, category scaivault.Category) *throttle {
 	t := &throttle{line: make(chan struct{}, 1), less: make(chan struct{}, 1)}
@@ -63,7 +72,7 @@ func (t *throttle) do(ctx context.Context, request func(context.Context) error) 
 			t.answered()
 			return err
 		}
-		t.refused(toldWait(err))
+		t.refused(err)
 		if try == maxTries {
 			return err
 		}
@@ -108,10 +117,10 @@ func (t *throttle) turn(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for {
-		wait, begun := t.begin()
+		wait, err := t.begin()
 		switch {
-		case begun:
-			return nil
+		case wait == 0 || err != nil:
+			return err
 		case wait > 0:
 			_ = sleep(ctx, wait)
 		default:
@@ -126,9 +135,9 @@ func (t *throttle) turn(ctx context.Context) error {
 	}
 }
 
-// begin begins a request, or returns how long it is until one may begin: 0 where
-// that is when another one ends.
-func (t *throttle) begin() (wait time.Duration, begun bool) {
+// begin begins a request and returns 0, or it returns how long it is until one
+// may begin: untilLess where that is when another one ends.
+func (t *throttle) begin() (time.Duration, error) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,16 +145,21 @@ func (t *throttle) begin() (wait time.Duration, begun bool) {
 		t.learn(t.told())
 	}
 	switch left := t.quiet.Sub(now); {
+	case t.over:
+		return 0, &scaivault.Error{
+			Kind: scaivault.ErrRateLimited, RetryAfter: max(0, left),
+			Reason: "the service takes nothing because of its rate limit, and is not asked any more; run again later",
+		}
 	case left > 0:
-		return left, false
+		return left, nil
 	case t.full():
-		return 0, false
+		return untilLess, nil
 	case t.bucket != nil && !t.bucket.AllowN(now, 1):
 		lacking := (1 - t.bucket.TokensAt(now)) / float64(t.bucket.Limit())
-		return max(time.Microsecond, time.Duration(lacking*float64(time.Second))), false
+		return max(time.Microsecond, time.Duration(lacking*float64(time.Second))), nil
 	}
 	t.underWay++
-	return 0, true
+	return 0, nil
 }
 
 // full tells whether nothing may begin before something ends, where no limit is
@@ -255,7 +269,7 @@ func (t *throttle) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended()
-	t.inRow = 0
+	t.inRow, t.stalled = 0, time.Time{}
 	t.accepted++
 	if n := t.learnt.requests; t.bucket != nil && t.limit == 0 && t.accepted%max(10, int(n)) == 0 {
 		t.bucket.SetLimit(t.bucket.Limit() * rate.Limit(1+max(0.05, 1/math.Sqrt(n))))
@@ -264,8 +278,8 @@ func (t *throttle) answered() {
 
 // refused makes everybody wait, for as long as the service has told, and learns.
 // Of several that were under way, the first counts.
-func (t *throttle) refused(told time.Duration) {
-	now := time.Now()
+func (t *throttle) refused(err error) {
+	told, now := toldWait(err), time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended()
@@ -277,6 +291,10 @@ func (t *throttle) refused(told time.Duration) {
 	if until := now.Add(wait); until.After(t.quiet) {
 		t.quiet = until
 	}
+	if t.stalled.IsZero() {
+		t.stalled = now
+	}
+	t.over = t.over || t.quiet.Sub(t.stalled) > maxStall
 	if !first {
 		return
 	}

@@ -35,22 +35,22 @@ func TestThrottleLearnsTheYield(t *testing.T) {
 			require.NoError(t, th.turn(t.Context()))
 		}
 		start := time.Now()
-		th.refused(0)
-		th.refused(0)
+		th.refused(nil)
+		th.refused(nil)
 		require.Equal(t, firstWait, th.quiet.Sub(start), "it was under way when the other was refused")
 		th.answered()
 		require.Zero(t, th.inRow)
 		time.Sleep(firstWait)
-		th.refused(0)
+		th.refused(nil)
 		th.accepted = 0
 		time.Sleep(firstWait)
-		th.refused(0)
+		th.refused(nil)
 		require.Equal(t, 2*firstWait, time.Until(th.quiet))
 		for range 30 {
 			th.answered()
 		}
 		time.Sleep(time.Until(th.quiet))
-		th.refused(0)
+		th.refused(nil)
 		require.InDelta(t, 30, th.learnt.requests, 0)
 		pace := 31 / th.learnt.seconds
 		require.InDelta(t, pace, float64(th.bucket.Limit()), 0.001, "one more than the yield")
@@ -67,15 +67,16 @@ func TestThrottleBeginsWithFew(t *testing.T) {
 	th := newThrottle(nil, "")
 	begun := 0
 	for {
-		if _, ok := th.begin(); !ok {
+		if wait, _ := th.begin(); wait != 0 {
 			break
 		}
 		begun++
 	}
 	require.Equal(t, 8, begun)
 	th.accepted = 16 * 100
-	_, ok := th.begin()
-	require.True(t, ok)
+	wait, err := th.begin()
+	require.NoError(t, err)
+	require.Zero(t, wait)
 }
 
 // A yield that was learnt long ago gives way to what is seen now.
