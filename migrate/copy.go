@@ -130,8 +130,8 @@ func (o *CopyOptions) maxVersions() int {
 // A copy to ScaiVault carries the tag "migrated-from-vault", a description that
 // names the Vault path, Vault's custom metadata, and the time when it expires.
 // ScaiVault knows no conditional write: if somebody else writes between the look
-// and the write, that is found afterwards and is a Conflict; both versions stand
-// in the history. A copy to KV v2 is written with check-and-set, and keeps the
+// and the write, that is found afterwards and is a Conflict, unless it was the
+// source's own value, as a Store mirrors it; both versions stand in the history. A copy to KV v2 is written with check-and-set, and keeps the
 // custom metadata that is there. A secret that was deleted from KV v2 counts as
 // absent there, so the way back is open after [Retire]; one that was deleted
 // from ScaiVault and can be restored is a Conflict.

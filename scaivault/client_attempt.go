@@ -31,7 +31,7 @@ type attempt struct {
 
 // send sends the request and reads the whole answer.
 func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
-	attemptCtx, cancel := a.bounded(ctx)
+	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout) // sets no timer where the caller's own is nearer
 	defer cancel()
 	sent := endpoint.Watch(a.at)
 	req, err := a.request(httptrace.WithClientTrace(attemptCtx, sent.Hooks(cancel)), token)
@@ -66,15 +66,6 @@ func (a *attempt) send(ctx context.Context, token string) (*answer, error) {
 		return nil, a.broken(ctx, resp, err, scrub)
 	}
 	return a.read(resp, body, scrub)
-}
-
-// bounded ends ctx with the attempt. A read whose caller leaves no more time
-// needs no bound of its own.
-func (a *attempt) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok && a.r.reads && a.connect == 0 && time.Until(deadline) <= a.timeout {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, a.timeout)
 }
 
 // read makes an answer, or its error, of a response.

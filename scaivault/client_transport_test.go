@@ -3,6 +3,7 @@
 package scaivault_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -11,11 +12,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -293,5 +297,38 @@ func TestRequestIDIsInEveryError(t *testing.T) {
 			}
 		}
 		require.True(t, failed, name)
+	}
+}
+
+// A transport that gets one new connection after the other, as package net/http
+// does where each is given back, is stopped, however little time the caller has.
+func TestAttemptUsesUpFewConnections(t *testing.T) {
+	t.Parallel()
+	for name, deadline := range map[string]time.Duration{"the attempt's own time": 0, "the caller's": 5 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				conns := 0
+				c := newTestClient(t, "https://s.test", through(roundTrip(func(r *http.Request) (*http.Response, error) {
+					trace := httptrace.ContextClientTrace(r.Context())
+					for r.Context().Err() == nil {
+						trace.GetConn("s.test:443")
+						trace.GotConn(httptrace.GotConnInfo{})
+						conns++
+						time.Sleep(time.Millisecond)
+					}
+					return nil, r.Context().Err()
+				})))
+				ctx := t.Context()
+				if deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, deadline)
+					defer cancel()
+				}
+				_, err := c.Get(ctx, testPath)
+				require.ErrorIs(t, err, scaivault.ErrUnavailable)
+				require.LessOrEqual(t, conns, 4)
+			})
+		})
 	}
 }
