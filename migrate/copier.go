@@ -123,7 +123,9 @@ func (c *copier) work(ctx context.Context, j job) result {
 	if res.written != nil {
 		res.job.wrote = res.item.Outcome
 	}
-	if res.written != nil && j.looked == nil && !j.lacking { // a batch has told nothing, or can't be read
+	// At once where a batch has told nothing, or can't be read, and where somebody
+	// wrote just before: that may have been newer.
+	if w := res.written; w != nil && (j.looked == nil && !j.lacking || w.version > w.mark.Version) {
 		res.item, _ = c.verify(ctx, res.item, res.written)
 		res.written = nil
 	}

@@ -95,6 +95,15 @@ func TestCopyMeetsTheMirrorOfAService(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, report.Err(), report.String())
 			assert.Equal(t, map[migrate.Outcome]int{migrate.Created: 1}, report.Counts)
+			if newer {
+				var order []string
+				for _, r := range e.scai.Requests() {
+					if r.Method == http.MethodPut || r.Method == http.MethodPost {
+						order = append(order, r.Method)
+					}
+				}
+				assert.Equal(t, []string{"POST", "PUT", "PUT"}, order, "what was overwritten is put right at once")
+			}
 			same := func() {
 				t.Helper()
 				there, err := client.Get(t.Context(), dbInScai)
