@@ -33,7 +33,7 @@ type copier struct {
 func newCopier(r *run, from From, to To, opts CopyOptions) *copier {
 	c := &copier{
 		run: r, from: from, to: to, opts: opts,
-		near: newThrottle(from, ""), far: newThrottle(to, ""), writes: newThrottle(to, scaivault.CategoryWrite),
+		near: newThrottle(from, "", opts.Workers), far: newThrottle(to, "", opts.Workers), writes: newThrottle(to, scaivault.CategoryWrite, opts.Workers),
 	}
 	if d, ok := from.(describer); ok && !opts.ReadAll {
 		c.describe = d

@@ -26,7 +26,7 @@ type CopyOptions struct {
 	// can share the work. The zero Shard is all.
 	Shard Shard
 	// Workers is how many secrets are under way at once, at most 10,000. If
-	// zero, 32.
+	// zero, 32, and fewer in the beginning, while nothing is known of a limit.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit but those of the services.

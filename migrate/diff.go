@@ -24,7 +24,7 @@ type DiffOptions struct {
 	// Skipped, and on the other side not looked at.
 	Include, Exclude []string
 	// Workers is how many secrets are under way at once, at most 10,000. If
-	// zero, 32.
+	// zero, 32, and fewer in the beginning, while nothing is known of a limit.
 	Workers int
 	// PerSecond is how many secrets at most are begun in a second. If zero,
 	// no limit.
@@ -100,7 +100,7 @@ func Diff(ctx context.Context, from From, to To, m *scaivault.Mapping, opts *Dif
 		run: r, from: from, to: to, there: there, opts: *opts,
 		met: &disksort.Sorter{Dir: opts.TempDir}, listed: &disksort.Sorter{Dir: opts.TempDir},
 	}
-	d.fromPace, d.toPace = newThrottle(from, ""), newThrottle(to, "")
+	d.fromPace, d.toPace = newThrottle(from, "", opts.Workers), newThrottle(to, "", opts.Workers)
 	d.fromBatch, _ = from.(batchGetter)
 	d.toBatch, _ = to.(batchGetter)
 	err = d.both(ctx)

@@ -3,6 +3,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -28,6 +29,7 @@ type throttle struct {
 	line chan struct{}              // holds who is next
 	less chan struct{}              // holds that fewer requests are under way
 
+	first    int                 // how many may be under way in the beginning
 	mu       sync.Mutex          // guards all below
 	quiet    time.Time           // nobody asks before
 	bucket   *rate.Limiter       // nil while no limit is known
@@ -44,14 +46,20 @@ type throttle struct {
 }
 
 const (
+	// firstAtOnce is how many requests are under way in the beginning, while
+	// nothing is known of a limit.
+	firstAtOnce = 8
 	// maxStall is how long to wait for a service that takes nothing at all.
 	maxStall = time.Hour
 	// untilLess stands for the time until fewer requests are under way.
 	untilLess = -1
 )
 
-func newThrottle(service any, category scaivault.Category) *throttle {
-	t := &throttle{line: make(chan struct{}, 1), less: make(chan struct{}, 1)}
+// newThrottle keeps the requests below the limit of a category, or of any kind
+// where that is empty. Where the caller says how many workers there are, all may
+// ask from the beginning.
+func newThrottle(service any, category scaivault.Category, workers int) *throttle {
+	t := &throttle{line: make(chan struct{}, 1), less: make(chan struct{}, 1), first: cmp.Or(workers, firstAtOnce)}
 	if s, ok := service.(teller); ok && category != "" {
 		t.told = func() scaivault.RateLimit { return s.Stats().Limits[category] }
 	}
@@ -171,7 +179,7 @@ func (t *throttle) full() bool {
 	case t.bucket != nil:
 		return false
 	case t.since.IsZero():
-		return t.underWay >= 8+t.accepted/16
+		return t.underWay >= t.first+t.accepted/16
 	default:
 		return t.underWay > t.accepted/128
 	}

@@ -30,7 +30,7 @@ func TestThrottleCountsWhatIsUnderWay(t *testing.T) {
 func TestThrottleLearnsTheYield(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		th := newThrottle(nil, "")
+		th := newThrottle(nil, "", 0)
 		for range 3 {
 			require.NoError(t, th.turn(t.Context()))
 		}
@@ -64,7 +64,7 @@ func TestThrottleLearnsTheYield(t *testing.T) {
 // Not all workers are refused by a limit that nobody knew of.
 func TestThrottleBeginsWithFew(t *testing.T) {
 	t.Parallel()
-	th := newThrottle(nil, "")
+	th := newThrottle(nil, "", 0)
 	begun := 0
 	for {
 		if wait, _ := th.begin(); wait != 0 {
@@ -73,6 +73,13 @@ func TestThrottleBeginsWithFew(t *testing.T) {
 		begun++
 	}
 	require.Equal(t, 8, begun)
+	begun = 0
+	for th := newThrottle(nil, "", 20); ; begun++ {
+		if wait, _ := th.begin(); wait != 0 {
+			break
+		}
+	}
+	require.Equal(t, 20, begun, "as the caller has said")
 	th.accepted = 16 * 100
 	wait, err := th.begin()
 	require.NoError(t, err)

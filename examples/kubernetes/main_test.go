@@ -105,15 +105,16 @@ func TestShardsOfKilledPodsAreCompletedByTheirSuccessors(t *testing.T) {
 	// Everybody stops at the writes until all four have some under way, so that
 	// who is killed is in the middle.
 	reached, open := make(chan struct{}), make(chan struct{})
-	var writes atomic.Int64
-	hold := func() {
-		if writes.Add(1) == n/2 {
-			close(reached)
-		}
-		<-open
-	}
+	var shardsThere atomic.Int64
 	pods := make([]*pod, shards)
 	for i := range pods {
+		var writes atomic.Int64
+		hold := func() {
+			if writes.Add(1) == 4 && shardsThere.Add(1) == shards {
+				close(reached)
+			}
+			<-open
+		}
 		pods[i] = e.startBehind(t, newFront(t, e.scai, hold), fmt.Sprint(i), "-shards", fmt.Sprint(shards))
 	}
 	select {
