@@ -118,8 +118,10 @@ type stutterer struct{ *fakeSide }
 func (s stutterer) List(ctx context.Context, prefix string, opts *scaivault.ListOptions) iter.Seq2[scaivault.Entry, error] {
 	return func(yield func(scaivault.Entry, error) bool) {
 		for entry, err := range s.fakeSide.List(ctx, prefix, opts) {
-			if !yield(entry, err) || !yield(entry, err) {
-				return
+			for range 2 {
+				if !yield(entry, err) {
+					return
+				}
 			}
 		}
 	}
