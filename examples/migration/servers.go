@@ -290,7 +290,7 @@ func (m *move) waitForMount(ctx context.Context) error {
 	}
 }
 
-// stop ends the traffic and takes the figures.
+// stop ends the traffic, takes the figures and closes the Store.
 func (m *move) stop() error {
 	if m.legacy != nil {
 		m.legacy.stop()
@@ -303,10 +303,11 @@ func (m *move) stop() error {
 	stats := m.store.Stats()
 	m.res.Reads, m.res.FailedReads, m.res.WrongReads = m.traffic.reads.Load(), m.traffic.failed.Load(), m.traffic.wrong.Load()
 	m.res.Writes, m.res.Failovers = m.traffic.writes.Load(), stats.Failovers
+	err := m.store.Close() // before anything is removed: it repairs mirrors in the background
 	if first := m.traffic.firstError.Load(); first != nil {
-		return errors.New(*first)
+		return errors.Join(errors.New(*first), err)
 	}
-	return nil
+	return err
 }
 
 // cleanUp removes all that the run made, the newest first, also after Ctrl-C.
