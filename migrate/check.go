@@ -118,11 +118,10 @@ func (c *copier) judgeVersion(ctx context.Context, item Item, w *written, got *s
 // of the source too, as where a service writes to it through a Store that
 // mirrors it. If that was what the source holds by now, it is written once more.
 func (c *copier) settle(ctx context.Context, item Item, w *written, got *scaivault.Secret) (Item, bool) {
-	versions, ok := c.to.(versionGetter)
-	if !ok || w.settles || got.Version() != w.mark.Version+1 {
+	if w.settles || got.Version() != w.mark.Version+1 {
 		return item, false
 	}
-	between, err := versions.GetVersion(ctx, item.To, w.mark.Version)
+	between, err := readVersion(ctx, c.far, c.to, item.To, w.mark.Version)
 	if err != nil {
 		return item, false
 	}

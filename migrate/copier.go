@@ -17,6 +17,11 @@ type describer interface {
 	Metadata(ctx context.Context, path string) (*scaivault.SecretInfo, error)
 }
 
+// A versionGetter also reads versions before the latest.
+type versionGetter interface {
+	GetVersion(ctx context.Context, path string, version int) (*scaivault.Secret, error)
+}
+
 // A copier copies single secrets, and looks at and checks many together.
 type copier struct {
 	run  *run
@@ -101,6 +106,20 @@ func readMany(ctx context.Context, t *throttle, g batchGetter, paths []string) (
 func read(ctx context.Context, t *throttle, from endpoint, path string) (s *scaivault.Secret, err error) {
 	err = t.do(ctx, func(ctx context.Context) error {
 		s, err = from.Get(ctx, path)
+		return err
+	})
+	return s, err
+}
+
+// readVersion reads one version of a secret. It is ErrNotFound also where the
+// service has no versions.
+func readVersion(ctx context.Context, t *throttle, from endpoint, path string, number int) (s *scaivault.Secret, err error) {
+	versions, ok := from.(versionGetter)
+	if !ok {
+		return nil, scaivault.ErrNotFound
+	}
+	err = t.do(ctx, func(ctx context.Context) error {
+		s, err = versions.GetVersion(ctx, path, number)
 		return err
 	})
 	return s, err

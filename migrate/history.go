@@ -48,7 +48,7 @@ func (c *copier) writeHistory(ctx context.Context, item Item, s sides, since int
 		return result{item: withHistory(item, len(older)), besides: lost}
 	}
 	for _, number := range older {
-		old, err := c.versionOf(ctx, item.From, number)
+		old, err := readVersion(ctx, c.near, c.from, item.From, number)
 		if errors.Is(err, scaivault.ErrNotFound) { // deleted meanwhile
 			lost = append(lost, notRepresentable(item, number, "deleted"))
 			continue
@@ -118,18 +118,6 @@ func notRepresentable(item Item, version int, why string) Item {
 		From: item.From, To: item.To, FromVersion: version, Outcome: NotRepresentable,
 		Reason: fmt.Sprintf("version %d was %s in the source, and the history of a live secret can't hold such a version", version, why),
 	}
-}
-
-func (c *copier) versionOf(ctx context.Context, path string, number int) (s *scaivault.Secret, err error) {
-	h, ok := c.from.(versionGetter)
-	if !ok {
-		return nil, scaivault.ErrNotFound
-	}
-	err = c.near.do(ctx, func(ctx context.Context) error {
-		s, err = h.GetVersion(ctx, path, number)
-		return err
-	})
-	return s, err
 }
 
 // writeOld writes one version of the history and reads it back. The secret is

@@ -10,11 +10,6 @@ import (
 	"github.com/scailabs/scaivault-go/scaivault"
 )
 
-// A versionGetter also reads versions before the latest.
-type versionGetter interface {
-	GetVersion(ctx context.Context, path string, version int) (*scaivault.Secret, error)
-}
-
 // ours tells whether the destination may be overwritten without asking: it is
 // a copy that nobody has changed since, or the source was copied from it and it
 // has not changed since. Its error says that this could not be found out.
@@ -44,11 +39,10 @@ func (c *copier) ours(ctx context.Context, item Item, src, dst *scaivault.Secret
 // mark claims, as somebody wrote the same just before. ScaiVault knows no
 // condition by which to prevent that.
 func (c *copier) wroteTheSame(ctx context.Context, m mark.Mark, dst *scaivault.Secret) (bool, error) {
-	versions, ok := c.to.(versionGetter)
-	if !ok || m.Version != dst.Version()-1 {
+	if m.Version != dst.Version()-1 {
 		return false, nil
 	}
-	before, err := versions.GetVersion(ctx, dst.Path(), m.Version)
+	before, err := readVersion(ctx, c.far, c.to, dst.Path(), m.Version)
 	if errors.Is(err, scaivault.ErrNotFound) {
 		return false, nil
 	}
@@ -61,11 +55,10 @@ func (c *copier) wroteTheSame(ctx context.Context, m mark.Mark, dst *scaivault.S
 // refused, the mark speaks of a version that is not ours. The source's own
 // history shows that, as far back as it goes.
 func (c *copier) holdsOurWrite(ctx context.Context, m mark.Mark, dst *scaivault.Secret) (bool, error) {
-	history, ok := c.from.(versionGetter)
-	if c.to.Side() != scaivault.SideVault || !ok || m.SourceVersion == 0 {
+	if c.to.Side() != scaivault.SideVault || m.SourceVersion == 0 {
 		return true, nil
 	}
-	then, err := history.GetVersion(ctx, m.Source, m.SourceVersion)
+	then, err := readVersion(ctx, c.near, c.from, m.Source, m.SourceVersion)
 	if errors.Is(err, scaivault.ErrNotFound) || errors.Is(err, scaivault.ErrInvalid) {
 		return true, nil // the history is shorter, or the mark is of another mapping: the mark has to do
 	}
