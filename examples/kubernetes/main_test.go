@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,7 +129,7 @@ func TestShardsOfKilledPodsAreCompletedByTheirSuccessors(t *testing.T) {
 	}
 	close(open)
 	for _, i := range []int{1, 2} {
-		pods[i].front.drain()
+		pods[i].front.drain(t)
 		pods[i] = e.start(t, fmt.Sprint(i), "-shards", fmt.Sprint(shards))
 	}
 	elsewhere := 0
@@ -249,13 +250,13 @@ type front struct {
 	*httptest.Server
 	mu   sync.Mutex // guards open
 	open map[net.Conn]bool
-	none *sync.Cond // nothing is open
+	some *sync.Cond // open has changed
 }
 
 func newFront(t *testing.T, next http.Handler, beforePut func()) *front {
 	t.Helper()
 	f := &front{open: map[net.Conn]bool{}}
-	f.none = sync.NewCond(&f.mu)
+	f.some = sync.NewCond(&f.mu)
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut && beforePut != nil {
 			beforePut()
@@ -268,9 +269,10 @@ func newFront(t *testing.T, next http.Handler, beforePut func()) *front {
 		switch state {
 		case http.StateNew:
 			f.open[c] = true
+			f.some.Broadcast()
 		case http.StateClosed, http.StateHijacked:
 			delete(f.open, c)
-			f.none.Broadcast()
+			f.some.Broadcast()
 		}
 	}
 	f.Start()
@@ -279,11 +281,30 @@ func newFront(t *testing.T, next http.Handler, beforePut func()) *front {
 }
 
 // drain waits until every connection of a pod that is dead has ended, and with it
-// what the server still did for it.
-func (f *front) drain() {
+// what the server still did for it. Connections are accepted in their order: once
+// one of our own is, none of the pod's is still to come.
+func (f *front) drain(t *testing.T) {
+	t.Helper()
+	last, err := net.Dial("tcp", f.Listener.Addr().String())
+	require.NoError(t, err)
+	f.wait(func() bool { return slices.Contains(f.peers(), last.LocalAddr().String()) })
+	require.NoError(t, last.Close())
+	f.wait(func() bool { return len(f.open) == 0 })
+}
+
+func (f *front) wait(until func() bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for len(f.open) > 0 {
-		f.none.Wait()
+	for !until() {
+		f.some.Wait()
 	}
+}
+
+// peers are the other ends of what is open. The caller holds mu.
+func (f *front) peers() []string {
+	var all []string
+	for c := range f.open {
+		all = append(all, c.RemoteAddr().String())
+	}
+	return all
 }

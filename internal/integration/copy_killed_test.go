@@ -162,7 +162,7 @@ func (e *killedEstate) finish(t *testing.T, args []string) {
 	t.Helper()
 	out, err := e.command(t, e.killed, e.fuse.server.URL, args).CombinedOutput()
 	require.NoError(t, err, string(out))
-	e.fuse.drain()
+	e.fuse.drain(t)
 }
 
 // runAndKill kills the program at a random request, before or after the server
@@ -185,7 +185,7 @@ func (e *killedEstate) runAndKill(t *testing.T, random *rand.Rand, args []string
 	case <-ended:
 	}
 	<-ended
-	e.fuse.drain()
+	e.fuse.drain(t)
 	code := cmd.ProcessState.ExitCode()
 	require.Contains(t, []int{-1, 0}, code, output.String())
 	return code == -1
@@ -230,7 +230,7 @@ type fuse struct {
 	server *httptest.Server
 
 	mu    sync.Mutex // guards all below
-	none  *sync.Cond // nothing is open
+	some  *sync.Cond // open has changed
 	open  map[net.Conn]bool
 	left  int // requests until it burns
 	after bool
@@ -240,7 +240,7 @@ type fuse struct {
 func newFuse(t *testing.T, next http.Handler) *fuse {
 	t.Helper()
 	f := &fuse{open: map[net.Conn]bool{}}
-	f.none = sync.NewCond(&f.mu)
+	f.some = sync.NewCond(&f.mu)
 	f.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before, after := f.burn()
 		before()
@@ -253,9 +253,10 @@ func newFuse(t *testing.T, next http.Handler) *fuse {
 		switch state {
 		case http.StateNew:
 			f.open[c] = true
+			f.some.Broadcast()
 		case http.StateClosed, http.StateHijacked:
 			delete(f.open, c)
-			f.none.Broadcast()
+			f.some.Broadcast()
 		}
 	}
 	f.server.Start()
@@ -289,11 +290,30 @@ func (f *fuse) burn() (before, after func()) {
 }
 
 // drain waits until every connection of a process that is dead has ended, and
-// with it what the server still did for it.
-func (f *fuse) drain() {
+// with it what the server still did for it. Connections are accepted in their
+// order: once one of our own is, none of the dead one is still to come.
+func (f *fuse) drain(t *testing.T) {
+	t.Helper()
+	last, err := net.Dial("tcp", f.server.Listener.Addr().String())
+	require.NoError(t, err)
+	f.wait(func() bool { return slices.Contains(f.peers(), last.LocalAddr().String()) })
+	require.NoError(t, last.Close())
+	f.wait(func() bool { return len(f.open) == 0 })
+}
+
+func (f *fuse) wait(until func() bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for len(f.open) > 0 {
-		f.none.Wait()
+	for !until() {
+		f.some.Wait()
 	}
+}
+
+// peers are the other ends of what is open. The caller holds mu.
+func (f *fuse) peers() []string {
+	var all []string
+	for c := range f.open {
+		all = append(all, c.RemoteAddr().String())
+	}
+	return all
 }
